@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The GC heap as a whole: where it grows, when it collects, what its roots
+ * are, and how to watch it.
+ */
+#ifndef KINDGC_HEAP_H
+#define KINDGC_HEAP_H
+
+#include <kindgc/kind.h>
+
+KGC_BEGIN_DECLS
+
+/*
+ * Further sections of the heap come from this kind; those that exist stay
+ * where they are.  Memory that is free in them is used first, so objects
+ * appear in the new kind when the heap grows.  kgc_collect() beforehand gives
+ * the smallest heap in the old kind.
+ * Returns 0; EINVAL for NULL or a member of a tier; ENOTSUP when libgc cannot
+ * be given memory, or for hugetlb memory when incremental collection is on.
+ */
+KGC_API int kgc_heap_set_kind(kgc_kind *kind);
+/* The kind that further sections come from.  NULL when libgc cannot be given memory. */
+KGC_API kgc_kind *kgc_heap_kind(void);
+
+/* A full, stop-the-world collection; nothing while kgc_disable() is in force. */
+KGC_API void kgc_collect(void);
+
+/* Collection stays off until kgc_enable() was called as often as
+   kgc_disable().  One kgc_enable() too many calls the fatal handler. */
+KGC_API void kgc_disable(void);
+KGC_API void kgc_enable(void);
+
+/* Bytes of the heap, with empty blocks and fragmentation; without what was given back. */
+KGC_API size_t kgc_heap_size(void);
+/* A lower bound on the free bytes in the heap. */
+KGC_API size_t kgc_free_bytes(void);
+/* Bytes allocated since the last collection. */
+KGC_API size_t kgc_bytes_since_gc(void);
+/* Bytes allocated in this process so far. */
+KGC_API size_t kgc_total_bytes(void);
+
+/* Most bytes of heap; 0: no limit.  A heap that is larger already stays, and
+   does not grow.  Returns 0. */
+KGC_API int kgc_heap_set_limit(size_t bytes);
+
+/*
+ * Called when an allocation fails for good, with the size that was asked for.
+ * It may return NULL, or an object that exists already and satisfies the
+ * request, or not return.  The default returns NULL.
+ * Returns the previous function; NULL restores the default.
+ */
+typedef void *(*kgc_oom_fn)(size_t size);
+KGC_API kgc_oom_fn kgc_set_oom_fn(kgc_oom_fn fn);
+
+/* A piece of memory that libgc obtained. */
+typedef struct kgc_section {
+    void *base;
+    size_t size;      /* bytes */
+    kgc_kind *kind;   /* where it came from; a member for a tier; NULL: plain memory for the collector's own tables */
+    size_t resident;  /* bytes in memory now */
+    size_t huge;      /* bytes on huge pages, by the share of its mapping */
+    size_t purged;    /* bytes given back to the system so far, in total */
+} kgc_section;
+
+/* Calls fn for every section, oldest first, until it returns non-zero.  Takes
+   no lock while fn runs.  Reads /proc/self/smaps once. */
+KGC_API void kgc_heap_visit_sections(int (*fn)(const kgc_section *, void *), void *arg);
+
+/*
+ * Makes the calling thread's stack, registers and thread-local variables
+ * roots.  Never needed for threads made by pthread_create(3) or
+ * thrd_create(3) after the library started, or that call an allocating
+ * function.  Ends by itself when the thread ends.
+ * Returns 0 (also when it is registered already) or ENOMEM/ENOTSUP.
+ */
+KGC_API int kgc_thread_register(void);
+/* Its stack is no root any more.  Returns 0, or EINVAL when the thread is
+   not registered or was made known to the collector by others. */
+KGC_API int kgc_thread_unregister(void);
+
+/*
+ * Scans [lo, hi) as a root at every collection.  The range must stay
+ * readable until it is removed; it is widened to words.  Ranges added twice
+ * are removed twice.  Survives GC_clear_roots().
+ * Return 0; EINVAL (empty or NULL range; removing one that was not added), ENOMEM.
+ */
+KGC_API int kgc_root_add(void *lo, void *hi);
+KGC_API int kgc_root_remove(void *lo, void *hi);
+
+typedef enum kgc_event_type {
+    KGC_EVENT_COLLECTION_START, /* value: collections so far */
+    KGC_EVENT_COLLECTION_END,   /* value: collections so far */
+    KGC_EVENT_PAUSE_START,      /* threads are about to be suspended */
+    KGC_EVENT_PAUSE_END,        /* they run again; value: nanoseconds */
+    KGC_EVENT_HEAP_GROWTH,      /* value: bytes of the new section; kind: where it lies */
+    KGC_EVENT_PURGE,            /* value: bytes given back; kind: whose */
+    KGC_EVENT_FINALIZERS_READY, /* value: 0; kgc_finalizers_run() has work */
+    KGC_EVENT_OUT_OF_MEMORY     /* value: bytes asked for */
+} kgc_event_type;
+
+typedef struct kgc_event {
+    kgc_event_type type;
+    size_t value;
+    kgc_kind *kind; /* or NULL */
+} kgc_event;
+
+/*
+ * A listener sees events as they happen, in the thread that causes them, with
+ * libgc's lock held (FINALIZERS_READY and OUT_OF_MEMORY: not held), between
+ * PAUSE_START and PAUSE_END with other threads suspended.  It must not
+ * allocate, lock, or call this library except kgc_kind_of() and kgc_kind_name().
+ */
+typedef struct kgc_listener {
+    void (*event)(const kgc_event *event, void *arg);
+} kgc_listener;
+
+/* Adds a listener; the structure must live as long as the process.  Up to 16.
+   Returns 0, EINVAL (NULL) or ENOMEM (too many). */
+KGC_API int kgc_add_listener(const kgc_listener *listener, void *arg);
+
+KGC_END_DECLS
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of settings and its parsers.  Runs before the program's main(),
+   so it allocates nothing. */
+#include "base/options.h"
+#include "base/message.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct kgc__settings kgc__settings;
+
+enum type { text, size, choice };
+
+static const struct option {
+    const char *name;
+    enum type type;
+    const char *argument;
+    size_t offset, capacity;
+} table[] = {
+#define X(name, type, argument, help)                                                                            \
+    {#name, type, argument, offsetof(struct kgc__settings, name), sizeof(kgc__settings.name)},
+    KGC__OPTIONS(X)
+#undef X
+};
+enum { OPTIONS = sizeof table / sizeof table[0] };
+
+/* Which settings the environment has given: a bit for each row of the table. */
+static unsigned from_environment;
+
+static const struct option *find(const char *name, size_t length)
+{
+    for (size_t i = 0; i < OPTIONS; i++)
+        if (strlen(table[i].name) == length && memcmp(table[i].name, name, length) == 0)
+            return &table[i];
+    return NULL;
+}
+
+static int unknown(const char *name, size_t length)
+{
+    char allowed[128] = "";
+    for (size_t i = 0; i < OPTIONS; i++)
+        snprintf(allowed + strlen(allowed), sizeof allowed - strlen(allowed), "%s%s", i == 0 ? "" : ", ",
+                 table[i].name);
+    return kgc__fail(EINVAL, "unknown setting \"%.*s\"; allowed are %s", (int)length, name, allowed);
+}
+
+/* Is value one of the words in "copy|none"? */
+static bool is_choice(const char *words, const char *value)
+{
+    size_t length = strlen(value);
+    for (const char *p = words; length != 0; p++) {
+        size_t n = strcspn(p, "|");
+        if (n == length && memcmp(p, value, n) == 0)
+            return true;
+        p += n;
+        if (*p == '\0')
+            break;
+    }
+    return false;
+}
+
+int kgc__option_set(const char *name, size_t name_length, const char *value)
+{
+    const struct option *o = find(name, name_length);
+    if (o == NULL)
+        return unknown(name, name_length);
+    char *target = (char *)&kgc__settings + o->offset;
+    switch (o->type) {
+    case size: {
+        const char *p = value;
+        size_t n;
+        if (!kgc__parse_size(&p, &n) || *p != '\0')
+            return kgc__fail(EINVAL, "%s=%s: " KGC__SIZE_SYNTAX, o->name, value);
+        memcpy(target, &n, sizeof n);
+        return 0;
+    }
+    case choice:
+        if (!is_choice(o->argument, value))
+            return kgc__fail(EINVAL, "%s=%s: allowed are %s", o->name, value, o->argument);
+        break;
+    case text:
+        if (*value == '\0')
+            return kgc__fail(EINVAL, "%s=: a value is needed (%s)", o->name, o->argument);
+        break;
+    }
+    if (strlen(value) >= o->capacity)
+        return kgc__fail(EINVAL, "%s: the value is longer than %zu bytes", o->name, o->capacity - 1);
+    strcpy(target, value);
+    return 0;
+}
+
+int kgc__options_parse(const char *p)
+{
+    static char value[KGC__OPTION_TEXT_MAX]; /* before threads exist */
+    for (;;) {
+        p += strspn(p, " \t\n");
+        if (*p == '\0')
+            return 0;
+        size_t name_length = strcspn(p, "= \t\n");
+        const char *name = p;
+        if (p[name_length] != '=')
+            return kgc__fail(EINVAL, "\"%.*s\": settings have the form name=value", (int)name_length, name);
+        size_t n = 0;
+        for (p += name_length + 1; *p != '\0' && strchr(" \t\n", *p) == NULL; p++) {
+            if (*p == '\\' && p[1] != '\0')
+                p++;
+            if (n == sizeof value - 1)
+                return kgc__fail(EINVAL, "%.*s: the value is longer than %zu bytes", (int)name_length, name,
+                                 sizeof value - 1);
+            value[n++] = *p;
+        }
+        value[n] = '\0';
+        int error = kgc__option_set(name, name_length, value);
+        if (error != 0)
+            return error;
+        from_environment |= 1u << (find(name, name_length) - table);
+    }
+}
+
+int kgc__options_take(const kgc_options *options)
+{
+    const struct {
+        const char *name, *value;
+    } texts[] = {{"heap", options->heap}, {"report", options->report}, {"fork", options->fork}};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        const struct option *o = find(texts[i].name, strlen(texts[i].name));
+        if (texts[i].value == NULL || (from_environment >> (o - table) & 1) != 0)
+            continue;
+        int error = kgc__option_set(o->name, strlen(o->name), texts[i].value);
+        if (error != 0)
+            return error;
+    }
+    if (options->limit != 0 && kgc__settings.limit == 0)
+        kgc__settings.limit = options->limit;
+    return 0;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a kind is inside the library.
+ *
+ * A kind is a space (range, backing, standard hooks), a name and a few marks
+ * that the layers above go by.  Tiers and kinds of the caller's hooks own no
+ * range: they replace the hook table and leave the rest of the space empty.
+ */
+#ifndef KGC_KIND_KIND_H
+#define KGC_KIND_KIND_H
+
+#include "extent/space.h"
+#include "kind/spec.h"
+#include <kindgc/kind.h>
+
+/* What the layer of explicit memory adds to a kind once it is used. */
+struct kgc__explicit_ops {
+    int (*close)(kgc_kind *);            /* EBUSY while blocks live; else nothing of it is left */
+    size_t (*allocated)(kgc_kind *);     /* bytes of live blocks */
+};
+
+struct kgc_kind {
+    struct kgc__space space; /* must be first: hooks find the kind */
+    char name[KGC__SPEC_MAX];
+
+    kgc_kind *parent; /* the tier it is a member of; NULL: open in its own right */
+    kgc_kind *member[KGC__TIER_MAX];
+    unsigned members; /* 0: no tier */
+
+    extent_hooks_t *caller_hooks; /* NULL: ours */
+    size_t caller_limit;
+
+    char directory[KGC__SPEC_MAX]; /* file kinds */
+
+    bool slow;           /* the collector's tables do not belong here */
+    bool keeps_sections; /* pages of GC sections cannot be given back: see hugetlb.c */
+
+    _Atomic unsigned pins; /* uses that forbid closing: the heap's kind */
+
+    const struct kgc__explicit_ops *explicit_ops; /* NULL until explicit memory is asked for */
+    _Atomic unsigned arena;                        /* jemalloc's index plus 1; 0: none yet */
+
+    unsigned long *released; /* section/purge.c: a bit for each page of the low side; NULL: none yet */
+};
+
+static inline kgc_kind *kgc__kind_of_hooks(extent_hooks_t *hooks)
+{
+    return (kgc_kind *)kgc__space_of_hooks(hooks);
+}
+
+/* The kind that a caller opened: the tier for a member, else itself. */
+static inline kgc_kind *kgc__kind_root(kgc_kind *kind)
+{
+    return kind->parent != NULL ? kind->parent : kind;
+}
+
+/* Opens what a specification says; registered when parent is NULL.  As kgc_kind_open(). */
+int kgc__kind_open_spec(const struct kgc__spec *spec, kgc_kind *parent, kgc_kind **out);
+/* Closes a member, or a kind that nobody uses. */
+void kgc__kind_dispose(kgc_kind *kind);
+
+/* A zeroed record from the registry's stock, and back. */
+kgc_kind *kgc__kind_record(const char *name);
+void kgc__kind_record_free(kgc_kind *kind);
+int kgc__kind_register(kgc_kind *kind);
+
+/* The families: each opens its sort of kind into a fresh record. */
+int kgc__default_open(kgc_kind *kind, const struct kgc__spec *spec);
+int kgc__thp_open(kgc_kind *kind, const struct kgc__spec *spec);
+int kgc__hugetlb_open(kgc_kind *kind, const struct kgc__spec *spec);
+int kgc__file_open_kind(kgc_kind *kind, const struct kgc__spec *spec);
+int kgc__tier_open(kgc_kind *kind, const struct kgc__spec *spec);
+/* What a family must undo beside its space; called for every kind. */
+void kgc__file_close_kind(kgc_kind *kind);
+void kgc__tier_close(kgc_kind *kind);
+
+/* fork(2), in the order of pthread_atfork(3): see kind/fork.c. */
+void kgc__kinds_before_fork(void);
+void kgc__kinds_after_fork_in_parent(void);
+void kgc__kinds_after_fork_in_child(void);
+/* libgc has write-protected shared pages: a child's copy must be too. */
+extern _Atomic bool kgc__kinds_protected;
+
+#endif

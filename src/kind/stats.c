@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* What a kind holds, in numbers. */
+#include "base/message.h"
+#include "kind/kind.h"
+#include "os/os.h"
+#include "os/proc.h"
+#include <errno.h>
+#include <string.h>
+
+static void add_range(struct kgc__range *range, kgc_kind_info *out)
+{
+    for (enum kgc__side side = KGC__LOW; side <= KGC__HIGH; side++) {
+        struct kgc__span ready = kgc__range_ready(range, side);
+        if (ready.size == 0)
+            continue;
+        struct kgc__residency r = kgc__proc_residency(ready.start, ready.size);
+        out->resident += r.resident;
+        out->huge += r.huge;
+    }
+    out->reserved += range->size;
+    if (range->granule > out->page_size)
+        out->page_size = range->granule;
+}
+
+static void add(kgc_kind *kind, kgc_kind_info *out)
+{
+    out->collector += atomic_load(&kind->space.bytes[KGC__LOW]);
+    out->explicit_ += atomic_load(&kind->space.bytes[KGC__HIGH]);
+    out->purged += atomic_load(&kind->space.purged);
+    out->refusals += atomic_load(&kind->space.refusals);
+    if (kind->space.range.base != NULL)
+        add_range(&kind->space.range, out);
+    size_t limit = kind->members != 0             ? 0
+                   : kind->space.range.base != NULL ? kind->space.range.limit
+                   : kind->caller_limit != 0        ? kind->caller_limit
+                                                    : SIZE_MAX;
+    if (__builtin_add_overflow(out->limit, limit, &out->limit))
+        out->limit = SIZE_MAX;
+    for (unsigned i = 0; i < kind->members; i++)
+        add(kind->member[i], out);
+}
+
+int kgc_kind_stats(kgc_kind *kind, kgc_kind_info *out)
+{
+    if (kind == NULL || out == NULL)
+        return kgc__fail(EINVAL, "kgc_kind_stats: the kind or the result is NULL");
+    memset(out, 0, sizeof *out);
+    out->page_size = kgc__page_size();
+    add(kind, out);
+    out->committed = out->collector + out->explicit_;
+    if (kind->caller_hooks != NULL) /* spread over the caller's addresses: we know what we were given */
+        out->reserved = out->committed;
+    if (kind->explicit_ops != NULL)
+        out->allocated = kind->explicit_ops->allocated(kind);
+    return 0;
+}

@@ -1,0 +1,39 @@
+# The library is linked twice from one set of objects: libkindgc.la exports the
+# public names only; the unit tests link src/libinternal.la and see everything.
+noinst_LTLIBRARIES += src/libinternal.la
+lib_LTLIBRARIES += src/libkindgc.la
+bin_PROGRAMS += src/kindgc
+
+include_HEADERS = include/kindgc.h
+kindgcincludedir = $(includedir)/kindgc
+kindgcinclude_HEADERS = \
+	include/kindgc/allocate.h include/kindgc/arena.h include/kindgc/base.h \
+	include/kindgc/finalize.h include/kindgc/heap.h include/kindgc/init.h \
+	include/kindgc/kind.h include/kindgc/malloc.h
+
+src_libinternal_la_SOURCES = \
+	src/base/check.h src/base/message.h src/base/message.c src/base/lock.h src/base/lock.c \
+	src/base/size.h src/base/size.c src/base/options.h src/base/options.c \
+	src/os/os.h src/os/memory.c src/os/proc.h src/os/proc.c src/os/meta.h src/os/meta.c \
+	src/os/file.h src/os/file.c \
+	src/extent/map.h src/extent/map.c src/extent/range.h src/extent/range.c \
+	src/extent/space.h src/extent/space.c \
+	src/kind/kind.h src/kind/spec.h src/kind/spec.c src/kind/registry.c src/kind/stats.c \
+	src/kind/plain.c src/kind/hugetlb.c src/kind/file.c src/kind/tier.c src/kind/caller.c \
+	src/kind/fork.c
+src_libinternal_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden
+src_libinternal_la_LIBADD = $(GC_LIBS) $(JEMALLOC_LIBS)
+
+src_libkindgc_la_SOURCES =
+src_libkindgc_la_LIBADD = src/libinternal.la
+src_libkindgc_la_LDFLAGS = $(AM_LDFLAGS) -version-info 0:0:0 -Wl,-z,nodelete \
+	-Wl,--version-script=$(top_srcdir)/src/kindgc.map
+EXTRA_src_libkindgc_la_DEPENDENCIES = src/kindgc.map
+
+src_kindgc_SOURCES = src/cli/main.c
+src_kindgc_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+src_kindgc_LDADD = src/libkindgc.la $(JANSSON_LIBS)
+
+pkgconfigdir = $(libdir)/pkgconfig
+pkgconfig_DATA = src/kindgc.pc
+EXTRA_DIST += src/LAYERS src/kindgc.map

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* The memory system calls and their contracts: see os.h. */
+#include "os/os.h"
+#include "base/check.h"
+#include "base/size.h"
+#include "os/proc.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14; glibc 2.35 names it */
+#endif
+#ifndef MAP_HUGE_SHIFT
+#define MAP_HUGE_SHIFT 26
+#endif
+
+struct kgc__os kgc__os = {
+    .mmap = mmap,
+    .munmap = munmap,
+    .mprotect = mprotect,
+    .madvise = madvise,
+    .mincore = mincore,
+    .open = open,
+    .ftruncate = ftruncate,
+    .fallocate = fallocate,
+    .pread = pread,
+    .pwrite = pwrite,
+};
+
+size_t kgc__page_size(void)
+{
+    static size_t size; /* every thread would store the same */
+    size_t n = __atomic_load_n(&size, __ATOMIC_RELAXED);
+    if (n == 0) {
+        n = (size_t)sysconf(_SC_PAGESIZE);
+        __atomic_store_n(&size, n, __ATOMIC_RELAXED);
+    }
+    return n;
+}
+
+static int result(int failed)
+{
+    return failed == 0 ? 0 : errno;
+}
+
+void *kgc__os_reserve(size_t size, size_t align)
+{
+    size_t page = kgc__page_size();
+    size_t slack = align > page ? align : 0;
+    if (size > SIZE_MAX - slack) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    char *p = kgc__os.mmap(NULL, size + slack, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED)
+        return NULL;
+    char *aligned = (char *)kgc__round_up((size_t)p, align);
+    size_t head = (size_t)(aligned - p), tail = slack - head;
+    if (head != 0)
+        kgc__os.munmap(p, head);
+    if (tail != 0)
+        kgc__os.munmap(aligned + size, tail);
+    return aligned;
+}
+
+void kgc__os_release(void *p, size_t size)
+{
+    int saved = errno;
+    kgc__os.munmap(p, size);
+    errno = saved;
+}
+
+void *kgc__os_map_plain(size_t size)
+{
+    void *p = kgc__os.mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+int kgc__os_make_usable(void *p, size_t size)
+{
+    return result(kgc__os.mprotect(p, size, PROT_READ | PROT_WRITE));
+}
+
+int kgc__os_make_read_only(void *p, size_t size)
+{
+    return result(kgc__os.mprotect(p, size, PROT_READ));
+}
+
+int kgc__os_discard(void *p, size_t size)
+{
+    return result(kgc__os.madvise(p, size, MADV_DONTNEED));
+}
+
+int kgc__os_discard_lazily(void *p, size_t size)
+{
+    return result(kgc__os.madvise(p, size, MADV_FREE));
+}
+
+int kgc__os_advise_huge(void *p, size_t size)
+{
+    return result(kgc__os.madvise(p, size, MADV_HUGEPAGE));
+}
+
+int kgc__os_set_inherited(void *p, size_t size, bool inherited)
+{
+    return result(kgc__os.madvise(p, size, inherited ? MADV_DOFORK : MADV_DONTFORK));
+}
+
+int kgc__os_map_hugetlb(void *p, size_t size, unsigned shift)
+{
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED | MAP_HUGETLB | (int)(shift << MAP_HUGE_SHIFT);
+    return result(kgc__os.mmap(p, size, PROT_NONE, flags, -1, 0) == MAP_FAILED ? -1 : 0);
+}
+
+int kgc__os_populate(void *p, size_t size)
+{
+    int error;
+    do
+        error = result(kgc__os.madvise(p, size, MADV_POPULATE_WRITE));
+    while (error == EINTR || error == EAGAIN);
+    /* EFAULT is the kernel's word for "touching it would raise SIGBUS". */
+    return error == EFAULT ? ENOMEM : error;
+}
+
+size_t kgc__os_address_space_left(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return SIZE_MAX;
+    size_t used = kgc__proc_address_space();
+    return limit.rlim_cur > used ? (size_t)limit.rlim_cur - used : 0;
+}
+
+size_t kgc__os_memory_size(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES);
+    return pages > 0 ? (size_t)pages * kgc__page_size() : KGC_GIB;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The only memory system calls.
+ *
+ * kgc__os is a table of the calls themselves, with their own signatures, so
+ * that tests can make the n-th of any of them fail.  The functions below it
+ * state what this library needs of them; everything else uses these.
+ *
+ * None of them allocates or locks, so all may be called in hooks, with
+ * libgc's lock held and with threads suspended.  Those that return int return
+ * 0 or an errno value.
+ */
+#ifndef KGC_OS_OS_H
+#define KGC_OS_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct kgc__os {
+    void *(*mmap)(void *, size_t, int, int, int, off_t);
+    int (*munmap)(void *, size_t);
+    int (*mprotect)(void *, size_t, int);
+    int (*madvise)(void *, size_t, int);
+    int (*mincore)(void *, size_t, unsigned char *);
+    int (*open)(const char *, int, ...);
+    int (*ftruncate)(int, off_t);
+    int (*fallocate)(int, int, off_t, off_t);
+    ssize_t (*pread)(int, void *, size_t, off_t);
+    ssize_t (*pwrite)(int, const void *, size_t, off_t);
+};
+extern struct kgc__os kgc__os;
+
+/* The size of a page of this machine. */
+size_t kgc__page_size(void);
+
+/* Address space without access and without a claim on memory, aligned to
+   `align` (a power of two, at least a page).  NULL with errno. */
+void *kgc__os_reserve(size_t size, size_t align);
+/* Gives address space back, whatever it holds.  It was ours, so this cannot fail. */
+void kgc__os_release(void *p, size_t size);
+/* Readable and writable zeroed memory.  NULL with errno. */
+void *kgc__os_map_plain(size_t size);
+/* Makes reserved pages readable and writable.  Idempotent. */
+int kgc__os_make_usable(void *p, size_t size);
+/* Takes the right to write away; contents stay. */
+int kgc__os_make_read_only(void *p, size_t size);
+
+/* Private pages: gives them back now; they read as zero afterwards. */
+int kgc__os_discard(void *p, size_t size);
+/* The system may take them when it needs to; they read as before or as zero. */
+int kgc__os_discard_lazily(void *p, size_t size);
+/* Asks for transparent huge pages in a range. */
+int kgc__os_advise_huge(void *p, size_t size);
+/* Whether a forked child gets the range at all. */
+int kgc__os_set_inherited(void *p, size_t size, bool inherited);
+
+/* Maps reserved addresses onto explicit huge pages of 2^shift bytes, without
+   access and without reserving any. */
+int kgc__os_map_hugetlb(void *p, size_t size, unsigned shift);
+/* Provides every page of a range now.  ENOMEM when there are not enough. */
+int kgc__os_populate(void *p, size_t size);
+
+/* How much more address space RLIMIT_AS allows; SIZE_MAX: no limit. */
+size_t kgc__os_address_space_left(void);
+/* Bytes of physical memory. */
+size_t kgc__os_memory_size(void);
+
+#endif
