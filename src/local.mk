@@ -20,7 +20,10 @@ src_libinternal_la_SOURCES = \
 	src/extent/space.h src/extent/space.c \
 	src/kind/kind.h src/kind/spec.h src/kind/spec.c src/kind/registry.c src/kind/stats.c \
 	src/kind/plain.c src/kind/hugetlb.c src/kind/file.c src/kind/tier.c src/kind/caller.c \
-	src/kind/fork.c
+	src/kind/fork.c \
+	src/section/section.h src/section/event.h src/section/event.c src/section/table.h src/section/table.c \
+	src/section/intercept.c src/section/world.c src/section/supply.c src/section/protect.c \
+	src/section/purge.c src/section/visit.c
 src_libinternal_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden
 src_libinternal_la_LIBADD = $(GC_LIBS) $(JEMALLOC_LIBS)
 

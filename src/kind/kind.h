@@ -74,6 +74,9 @@ int kgc__tier_open(kgc_kind *kind, const struct kgc__spec *spec);
 void kgc__file_close_kind(kgc_kind *kind);
 void kgc__tier_close(kgc_kind *kind);
 
+/* Only the calling thread is left: the registry's lock is free. */
+void kgc__registry_after_fork_in_child(void);
+
 /* fork(2), in the order of pthread_atfork(3): see kind/fork.c. */
 void kgc__kinds_before_fork(void);
 void kgc__kinds_after_fork_in_parent(void);

@@ -61,6 +61,11 @@ int kgc__kind_register(kgc_kind *kind)
     return kgc__fail(ENOMEM, "%d kinds are open, which is the most; close some", KINDS_MAX);
 }
 
+void kgc__registry_after_fork_in_child(void)
+{
+    kgc__lock_reset(&lock);
+}
+
 static void unregister(const kgc_kind *kind)
 {
     for (size_t i = 0; i < KINDS_MAX; i++)

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What happens when the library is loaded, when the process forks, and when
+ * it ends: all of it here, in order.
+ *
+ * Load:  settings from the environment, then libgc's slots.  libgc itself is
+ *        not started: that is the program's affair, or kgc__start()'s.
+ *        jemalloc was initialised by its own constructor before, so that fork
+ *        takes libgc's lock first, then jemalloc's.
+ * Fork:  libgc registers its handlers when it starts, later than this, so its
+ *        lock is held while files are copied.  In the child what lies lowest
+ *        comes back first.
+ * Exit:  the report.
+ */
+#include "base/message.h"
+#include "base/options.h"
+#include "collect/start.h"
+#include "kind/kind.h"
+#include "report/report.h"
+#include "section/section.h"
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static pid_t owner;
+
+static void after_fork_in_child(void)
+{
+    kgc__registry_after_fork_in_child();
+    kgc__kinds_after_fork_in_child();
+    kgc__world_after_fork_in_child();
+    kgc__collect_after_fork_in_child();
+}
+
+__attribute__((constructor)) static void load(void)
+{
+    owner = getpid();
+    const char *settings = secure_getenv("KINDGC");
+    if (settings != NULL && kgc__options_parse(settings) != 0)
+        kgc__exit_with(125, "KINDGC: %s", kgc_last_error());
+    int error = kgc__section_attach();
+    if (error != 0 && kgc__settings.heap[0] != '\0')
+        kgc__exit_with(125, "heap=%s: %s", kgc__settings.heap, kgc_last_error());
+    pthread_atfork(kgc__kinds_before_fork, kgc__kinds_after_fork_in_parent, after_fork_in_child);
+}
+
+/* A forked child that did not exec leaves the report to its parent. */
+__attribute__((destructor)) static void unload(void)
+{
+    if (getpid() == owner)
+        kgc__report_at_exit();
+}

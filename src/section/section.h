@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libgc's memory: where it comes from and where it goes back.
+ *
+ * At load time libgc's own slots for mmap, mprotect, madvise and pthread_kill
+ * are replaced (intercept.c).  Requests for memory become sections from the
+ * heap's kind (supply.c), its madvise calls the kind's cascade of purges
+ * (purge.c), its protection calls are watched (protect.c), and its suspend
+ * signals tell when threads are stopped (world.c).  table.c records the
+ * sections.
+ *
+ * libgc calls the replacements with its lock held (mprotect: any thread, also
+ * in its SIGSEGV handler), partly with all threads suspended.  So nothing
+ * here takes a lock that a suspended thread may hold, calls malloc, or calls
+ * a GC_ function that locks.
+ */
+#ifndef KGC_SECTION_SECTION_H
+#define KGC_SECTION_SECTION_H
+
+#include "kind/kind.h"
+#include <kindgc/heap.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Replaces libgc's slots.  Before any thread exists.  Returns 0, or ENOTSUP
+   with kgc_last_error(): why libgc cannot be given memory. */
+int kgc__section_attach(void);
+/* 0 when attached, else what attaching returned, with kgc_last_error() set again. */
+int kgc__section_attached(void);
+/* Is this address libgc's code? */
+bool kgc__section_is_libgc(const void *address);
+
+/* How often libgc has asked for memory: the self-test sees it move. */
+size_t kgc__section_requests(void);
+
+/* Opens the heap's kind as set, if it is not open yet.  0 or as kgc_kind_open(). */
+int kgc__section_open_heap(void);
+
+/* The replacements. */
+void *kgc__libgc_mmap(void *hint, size_t size, int protection, int flags, int fd, off_t offset);
+int kgc__libgc_madvise(void *p, size_t size, int advice);
+int kgc__libgc_mprotect(void *p, size_t size, int protection);
+int kgc__libgc_pthread_kill(pthread_t thread, int signal);
+
+/* Are threads suspended, or about to be? */
+bool kgc__world_stopped(void);
+/* Installs the callback that times pauses; chains to the one before. */
+void kgc__world_attach(void);
+/* Only the calling thread is left. */
+void kgc__world_after_fork_in_child(void);
+
+struct kgc__pauses {
+    uint64_t count, total_ns, longest_ns;
+    uint64_t collections;
+};
+struct kgc__pauses kgc__world_pauses(void);
+
+/* Pages of [p, p + size) are free as far as libgc is concerned: gives back
+   what the kind can, and says how many bytes that were. */
+size_t kgc__section_purge(kgc_kind *kind, char *base, size_t section_size, char *p, size_t size);
+
+#endif
