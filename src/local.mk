@@ -23,7 +23,9 @@ src_libinternal_la_SOURCES = \
 	src/kind/fork.c \
 	src/section/section.h src/section/event.h src/section/event.c src/section/table.h src/section/table.c \
 	src/section/intercept.c src/section/world.c src/section/supply.c src/section/protect.c \
-	src/section/purge.c src/section/visit.c
+	src/section/purge.c src/section/limit.c src/section/visit.c \
+	src/report/json.h src/report/json.c src/report/report.h src/report/report.c \
+	src/preload/exit.c
 src_libinternal_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden
 src_libinternal_la_LIBADD = $(GC_LIBS) $(JEMALLOC_LIBS)
 

@@ -73,7 +73,7 @@ void *kgc__range_take(struct kgc__range *range, enum kgc__side side, size_t size
     uint64_t old = atomic_load(&range->taken);
     for (;;) {
         size_t low = low_bytes(old), high = high_bytes(old);
-        if (size > range->limit - low - high || range->base == NULL)
+        if (range->base == NULL || size > range->limit || low + high > range->limit - size)
             return NULL;
         char *p;
         if (side == KGC__LOW) {
@@ -85,7 +85,7 @@ void *kgc__range_take(struct kgc__range *range, enum kgc__side side, size_t size
                 return NULL;
             high = (size_t)(range->base + range->size - p);
         }
-        if (low > range->limit || high > range->limit - low)
+        if (low + high > range->limit)
             return NULL; /* alignment does not fit any more */
         if (atomic_compare_exchange_weak(&range->taken, &old, pack(low, high)))
             return p;

@@ -34,12 +34,6 @@ static size_t count;
 
 _Atomic bool kgc__kinds_protected;
 
-static bool holds_something(const kgc_kind *kind)
-{
-    return atomic_load(&kind->space.range.ready[KGC__LOW]) != 0 ||
-           atomic_load(&kind->space.range.ready[KGC__HIGH]) != 0;
-}
-
 /* A file with the same contents.  0 or an errno value. */
 static int make_copy(kgc_kind *kind, int *copy)
 {
@@ -114,8 +108,15 @@ static int adopt(kgc_kind *kind, int copy)
     return error;
 }
 
+static void free_hugetlb(kgc_kind *kind, void *arg)
+{
+    (void)arg;
+    kgc__hugetlb_after_fork_in_child(kind);
+}
+
 void kgc__kinds_after_fork_in_child(void)
 {
+    kgc_kind_visit(free_hugetlb, NULL);
     for (size_t i = 0; i < count; i++) {
         kgc_kind *kind = files[i].kind;
         int copy = files[i].copy;

@@ -19,6 +19,12 @@ struct kgc__explicit_ops {
     size_t (*allocated)(kgc_kind *);     /* bytes of live blocks */
 };
 
+/* See hugetlb.c. */
+struct kgc__hugetlb {
+    unsigned long *mapped; /* a bit for each huge page of the range; NULL: another family */
+    atomic_flag busy;      /* somebody maps or unmaps */
+};
+
 struct kgc_kind {
     struct kgc__space space; /* must be first: hooks find the kind */
     char name[KGC__SPEC_MAX];
@@ -31,6 +37,7 @@ struct kgc_kind {
     size_t caller_limit;
 
     char directory[KGC__SPEC_MAX]; /* file kinds */
+    struct kgc__hugetlb hugetlb;
 
     bool slow;           /* the collector's tables do not belong here */
     bool keeps_sections; /* pages of GC sections cannot be given back: see hugetlb.c */
@@ -72,10 +79,14 @@ int kgc__file_open_kind(kgc_kind *kind, const struct kgc__spec *spec);
 int kgc__tier_open(kgc_kind *kind, const struct kgc__spec *spec);
 /* What a family must undo beside its space; called for every kind. */
 void kgc__file_close_kind(kgc_kind *kind);
+void kgc__hugetlb_close(kgc_kind *kind);
 void kgc__tier_close(kgc_kind *kind);
 
 /* Only the calling thread is left: the registry's lock is free. */
 void kgc__registry_after_fork_in_child(void);
+
+/* Only the calling thread is left: nobody maps. */
+void kgc__hugetlb_after_fork_in_child(kgc_kind *kind);
 
 /* fork(2), in the order of pthread_atfork(3): see kind/fork.c. */
 void kgc__kinds_before_fork(void);

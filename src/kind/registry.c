@@ -103,6 +103,7 @@ void kgc__kind_dispose(kgc_kind *kind)
 {
     kgc__tier_close(kind);
     kgc__file_close_kind(kind);
+    kgc__hugetlb_close(kind);
     kgc__space_close(&kind->space);
     kgc__kind_record_free(kind);
 }

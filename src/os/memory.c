@@ -10,9 +10,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23 /* Linux 5.14; glibc 2.35 names it */
-#endif
 #ifndef MAP_HUGE_SHIFT
 #define MAP_HUGE_SHIFT 26
 #endif
@@ -109,20 +106,23 @@ int kgc__os_set_inherited(void *p, size_t size, bool inherited)
     return result(kgc__os.madvise(p, size, inherited ? MADV_DOFORK : MADV_DONTFORK));
 }
 
-int kgc__os_map_hugetlb(void *p, size_t size, unsigned shift)
+int kgc__os_map_hugetlb(void *p, size_t size, unsigned shift, bool usable)
 {
-    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED | MAP_HUGETLB | (int)(shift << MAP_HUGE_SHIFT);
-    return result(kgc__os.mmap(p, size, PROT_NONE, flags, -1, 0) == MAP_FAILED ? -1 : 0);
-}
-
-int kgc__os_populate(void *p, size_t size)
-{
-    int error;
-    do
-        error = result(kgc__os.madvise(p, size, MADV_POPULATE_WRITE));
-    while (error == EINTR || error == EAGAIN);
-    /* EFAULT is the kernel's word for "touching it would raise SIGBUS". */
-    return error == EFAULT ? ENOMEM : error;
+    const int reserved = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    const int huge = MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | (int)(shift << MAP_HUGE_SHIFT);
+    if (!usable)
+        return result(kgc__os.mmap(p, size, PROT_NONE, reserved | MAP_FIXED, -1, 0) == MAP_FAILED ? -1 : 0);
+    /* Are there pages?  Asked elsewhere first: kernels before 6.12 take the old
+       mapping away before they find none, and leave a hole in our range. */
+    void *probe = kgc__os.mmap(NULL, size, PROT_NONE, huge, -1, 0);
+    if (probe == MAP_FAILED)
+        return errno;
+    kgc__os_release(probe, size);
+    if (kgc__os.mmap(p, size, PROT_READ | PROT_WRITE, huge | MAP_FIXED, -1, 0) != MAP_FAILED)
+        return 0;
+    int error = errno; /* another process was faster: close the hole, if there is one */
+    kgc__os.mmap(p, size, PROT_NONE, reserved | MAP_FIXED_NOREPLACE, -1, 0);
+    return error;
 }
 
 size_t kgc__os_address_space_left(void)

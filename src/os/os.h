@@ -55,11 +55,10 @@ int kgc__os_advise_huge(void *p, size_t size);
 /* Whether a forked child gets the range at all. */
 int kgc__os_set_inherited(void *p, size_t size, bool inherited);
 
-/* Maps reserved addresses onto explicit huge pages of 2^shift bytes, without
-   access and without reserving any. */
-int kgc__os_map_hugetlb(void *p, size_t size, unsigned shift);
-/* Provides every page of a range now.  ENOMEM when there are not enough. */
-int kgc__os_populate(void *p, size_t size);
+/* Explicit huge pages of 2^shift bytes, readable and writable, at reserved
+   addresses: the kernel sets as many aside, or ENOMEM.  With usable false it
+   makes the addresses reserved again.  What was there is gone. */
+int kgc__os_map_hugetlb(void *p, size_t size, unsigned shift, bool usable);
 
 /* How much more address space RLIMIT_AS allows; SIZE_MAX: no limit. */
 size_t kgc__os_address_space_left(void);

@@ -35,12 +35,15 @@ static void after_fork_in_child(void)
 __attribute__((constructor)) static void load(void)
 {
     owner = getpid();
+    kgc__report_start();
     const char *settings = secure_getenv("KINDGC");
     if (settings != NULL && kgc__options_parse(settings) != 0)
         kgc__exit_with(125, "KINDGC: %s", kgc_last_error());
     int error = kgc__section_attach();
     if (error != 0 && kgc__settings.heap[0] != '\0')
         kgc__exit_with(125, "heap=%s: %s", kgc__settings.heap, kgc_last_error());
+    if (error == 0 && kgc__settings.limit != 0)
+        kgc__section_set_limit(kgc__settings.limit);
     pthread_atfork(kgc__kinds_before_fork, kgc__kinds_after_fork_in_parent, after_fork_in_child);
 }
 

@@ -36,6 +36,11 @@ size_t kgc__section_requests(void);
 /* Opens the heap's kind as set, if it is not open yet.  0 or as kgc_kind_open(). */
 int kgc__section_open_heap(void);
 
+/* Most bytes of heap; 0: none.  See limit.c. */
+void kgc__section_set_limit(size_t bytes);
+bool kgc__limit_allows(size_t size, bool table);
+void kgc__limit_count(size_t size, bool table);
+
 /* The replacements. */
 void *kgc__libgc_mmap(void *hint, size_t size, int protection, int flags, int fd, off_t offset);
 int kgc__libgc_madvise(void *p, size_t size, int advice);

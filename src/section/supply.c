@@ -154,11 +154,13 @@ void *kgc__libgc_mmap(void *hint, size_t size, int protection, int flags, int fd
         return kgc__os.mmap(hint, size, protection, flags, fd, offset);
     atomic_fetch_add(&requests, 1);
     size = kgc__round_up(size, kgc__page_size());
-    void *p = kgc__table_prepare() ? serve(size) : NULL;
+    bool table = size == TABLE_REQUEST || kgc__world_stopped();
+    void *p = kgc__limit_allows(size, table) && kgc__table_prepare() ? serve(size) : NULL;
     if (p == NULL) {
         errno = ENOMEM;
         return MAP_FAILED;
     }
+    kgc__limit_count(size, table);
     kgc_kind *from = kgc_kind_of(p);
     kgc__table_add(p, size, from);
     kgc__emit(KGC_EVENT_HEAP_GROWTH, size, from);
