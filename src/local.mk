@@ -24,8 +24,13 @@ src_libinternal_la_SOURCES = \
 	src/section/section.h src/section/event.h src/section/event.c src/section/table.h src/section/table.c \
 	src/section/intercept.c src/section/world.c src/section/supply.c src/section/protect.c \
 	src/section/purge.c src/section/limit.c src/section/visit.c \
+	src/arena/arena.h src/arena/arena.c \
+	src/collect/libgc.h src/collect/start.h src/collect/start.c src/collect/thread.h src/collect/thread.c \
+	src/collect/tls.c src/collect/create.c src/collect/roots.h src/collect/roots.c src/collect/allocate.c \
+	src/collect/heap.c src/collect/finalize.c \
+	src/rooted/live.h src/rooted/live.c src/rooted/malloc.c \
 	src/report/json.h src/report/json.c src/report/report.h src/report/report.c \
-	src/preload/exit.c
+	src/preload/exit.c src/preload/load.c
 src_libinternal_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden
 src_libinternal_la_LIBADD = $(GC_LIBS) $(JEMALLOC_LIBS)
 
@@ -35,7 +40,10 @@ src_libkindgc_la_LDFLAGS = $(AM_LDFLAGS) -version-info 0:0:0 -Wl,-z,nodelete \
 	-Wl,--version-script=$(top_srcdir)/src/kindgc.map
 EXTRA_src_libkindgc_la_DEPENDENCIES = src/kindgc.map
 
-src_kindgc_SOURCES = src/cli/main.c
+src_kindgc_SOURCES = \
+	src/cli/cli.h src/cli/main.c src/cli/run.c src/cli/settings.c src/cli/program.c src/cli/elf.c \
+	src/cli/kinds.c src/cli/report.c \
+	src/base/size.h src/base/size.c
 src_kindgc_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 src_kindgc_LDADD = src/libkindgc.la $(JANSSON_LIBS)
 

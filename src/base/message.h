@@ -13,8 +13,8 @@
 /* Writes "kindgc: TEXT\n" to standard error. */
 void kgc__warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The same, then _exit(status): for settings that cannot be honoured in a
-   program that did not ask the library itself. */
+/* The same, then the process ends without handlers: for settings that cannot
+   be honoured in a program that did not ask the library itself. */
 _Noreturn void kgc__exit_with(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Sets kgc_last_error() to the text and returns `error`. */

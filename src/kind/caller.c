@@ -21,6 +21,11 @@ static enum kgc__side side_of_arena(unsigned arena)
     return arena == KGC_ARENA_COLLECTOR ? KGC__LOW : KGC__HIGH;
 }
 
+static void *owner_of(kgc_kind *kind, unsigned arena)
+{
+    return (void *)((uintptr_t)kind | (arena == KGC_ARENA_COLLECTOR ? 0 : KGC__EXPLICIT_MARK));
+}
+
 static bool over_limit(kgc_kind *kind, size_t size)
 {
     size_t used = atomic_load(&kind->space.bytes[KGC__LOW]) + atomic_load(&kind->space.bytes[KGC__HIGH]);
@@ -52,7 +57,7 @@ static void *alloc(extent_hooks_t *hooks, void *wish, size_t size, size_t align,
                    kind->name, p, align);
         return NULL;
     }
-    if (!kgc__map_set(p, size, kind)) {
+    if (!kgc__map_set(p, size, owner_of(kind, arena))) {
         hand_back(theirs, p, size, arena);
         atomic_fetch_add(&kind->space.refusals, 1);
         return NULL;
@@ -79,7 +84,7 @@ static bool dalloc(extent_hooks_t *hooks, void *p, size_t size, bool committed, 
     forget(kind, p, size, arena);
     if (!theirs->dalloc(theirs, p, size, committed, arena))
         return false;
-    kgc__map_set(p, size, kind);
+    kgc__map_set(p, size, owner_of(kind, arena));
     atomic_fetch_add(&kind->space.bytes[side_of_arena(arena)], size);
     return true;
 }

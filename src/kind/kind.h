@@ -61,6 +61,24 @@ static inline kgc_kind *kgc__kind_root(kgc_kind *kind)
     return kind->parent != NULL ? kind->parent : kind;
 }
 
+/*
+ * What the address map names: the kind and, for explicit memory of a kind of
+ * the caller's hooks, a mark: there the address itself does not tell a
+ * section from an arena's extent.  Records are aligned to 64 bytes; bit 0 is
+ * the map's own.
+ */
+#define KGC__EXPLICIT_MARK ((uintptr_t)2)
+
+static inline kgc_kind *kgc__kind_of_owner(const void *owner)
+{
+    return (kgc_kind *)((uintptr_t)owner & ~KGC__EXPLICIT_MARK);
+}
+
+/* What an address of a kind is used for.  *kind is the kind of the address, a
+   tier's member, or NULL.  Lock-free, for any value at all. */
+enum kgc__use { KGC__UNUSED, KGC__SECTION, KGC__EXPLICIT };
+enum kgc__use kgc__kind_use_of(const void *p, kgc_kind **kind);
+
 /* Opens what a specification says; registered when parent is NULL.  As kgc_kind_open(). */
 int kgc__kind_open_spec(const struct kgc__spec *spec, kgc_kind *parent, kgc_kind **out);
 /* Closes a member, or a kind that nobody uses. */

@@ -168,7 +168,22 @@ const extent_hooks_t *kgc_kind_hooks(const kgc_kind *kind)
 
 kgc_kind *kgc_kind_of(const void *p)
 {
-    return kgc__map_owner(p);
+    return kgc__kind_of_owner(kgc__map_owner(p));
+}
+
+enum kgc__use kgc__kind_use_of(const void *p, kgc_kind **out)
+{
+    const void *owner = kgc__map_owner(p);
+    kgc_kind *kind = *out = kgc__kind_of_owner(owner);
+    if (kind == NULL)
+        return KGC__UNUSED;
+    if (kind->caller_hooks != NULL)
+        return owner != (void *)kind ? KGC__EXPLICIT : KGC__SECTION;
+    struct kgc__range *range = &kind->space.range;
+    size_t offset = (size_t)((const char *)p - range->base);
+    if (offset < kgc__range_taken(range, KGC__LOW))
+        return KGC__SECTION;
+    return offset >= range->size - kgc__range_taken(range, KGC__HIGH) ? KGC__EXPLICIT : KGC__UNUSED;
 }
 
 void kgc_kind_visit(void (*fn)(kgc_kind *, void *), void *arg)

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Collectable objects, over libgc's own functions.
+ *
+ * What is checked here: that pointers given back are what they must be.
+ * libgc cannot tell a small object that was released from one in use, so
+ * releasing twice is not noticed.
+ */
+#include "base/message.h"
+#include "collect/libgc.h"
+#include "collect/start.h"
+#include <errno.h>
+#include <kindgc/allocate.h>
+#include <stdint.h>
+#include <string.h>
+
+static void *fail(int error)
+{
+    errno = error;
+    return NULL;
+}
+
+/* libgc has asked the out-of-memory function already. */
+static inline void *checked(void *p)
+{
+    if (kgc__unlikely(p == NULL))
+        errno = ENOMEM;
+    return p;
+}
+
+void *kgc_allocate(size_t size)
+{
+    if (kgc__unlikely(!kgc__enter()))
+        return NULL;
+    if (kgc__unlikely(size > PTRDIFF_MAX))
+        return kgc__out_of_memory(size);
+    return checked(GC_malloc(size));
+}
+
+void *kgc_allocate_atomic(size_t size)
+{
+    if (kgc__unlikely(!kgc__enter()))
+        return NULL;
+    if (kgc__unlikely(size > PTRDIFF_MAX))
+        return kgc__out_of_memory(size);
+    return checked(GC_malloc_atomic(size));
+}
+
+/* Does a collectable object start at p? */
+static bool is_object(const void *p, int *kind, size_t *size)
+{
+    if (p == NULL || GC_base((void *)p) != p)
+        return false;
+    *kind = GC_get_kind_and_size(p, size);
+    return *kind != KGC__ROOTED && *kind != KGC__ROOTED_POINTER_FREE;
+}
+
+/* Its finalizer would otherwise run for whatever comes to lie there. */
+static void release(void *p)
+{
+    GC_register_finalizer_no_order(p, NULL, NULL, NULL, NULL);
+    GC_free(p);
+}
+
+/*
+ * Another object with the old one's contents.  An embedder's own kinds of
+ * objects stay what they are.
+ */
+static void *move(void *p, size_t old, size_t size, int kind)
+{
+    void *q = kind == KGC__SCANNED        ? GC_malloc(size)
+              : kind == KGC__POINTER_FREE ? GC_malloc_atomic(size)
+                                          : GC_generic_or_special_malloc(size, kind);
+    if (q == NULL)
+        return fail(ENOMEM);
+    memcpy(q, p, old < size ? old : size);
+    release(p);
+    return q;
+}
+
+void *kgc_reallocate(void *p, size_t size)
+{
+    if (p == NULL)
+        return kgc_allocate(size);
+    int kind;
+    size_t old;
+    if (!is_object(p, &kind, &old)) {
+        kgc__fail(EINVAL, "kgc_reallocate: %p is not the start of a collectable object", p);
+        return fail(EINVAL);
+    }
+    if (!kgc__enter())
+        return NULL;
+    if (size == 0) {
+        release(p);
+        return NULL;
+    }
+    if (size > PTRDIFF_MAX)
+        return kgc__out_of_memory(size);
+    if (size > old || size < old / 2)
+        return move(p, old, size, kind);
+    if (kind ==
+        KGC__SCANNED) /* what is cut off keeps nothing alive, and is zero when the object grows again */
+        memset((char *)p + size, 0, old - size);
+    return p;
+}
+
+void kgc_release(void *p)
+{
+    if (p == NULL || !kgc__enter())
+        return;
+    int kind;
+    size_t size;
+    const void *base = GC_base(p);
+    if (is_object(p, &kind, &size))
+        release(p);
+    else if (base == NULL)
+        kgc__fatal("kgc_release: %p does not belong to the GC heap, or was released already", p);
+    else if (base != p)
+        kgc__fatal("kgc_release: %p points into an object, not at its start", p);
+    else
+        kgc__fatal("kgc_release: %p is a rooted block; kgc_free() frees it", p);
+}
+
+void *kgc_base(const void *p)
+{
+    return GC_base((void *)p);
+}
+
+size_t kgc_size(const void *p)
+{
+    return p != NULL && GC_base((void *)p) == p ? GC_size(p) : 0;
+}
+
+char *kgc_strdup(const char *string)
+{
+    if (string == NULL) {
+        kgc__fail(EINVAL, "kgc_strdup: the string is NULL");
+        return fail(EINVAL);
+    }
+    size_t size = strlen(string) + 1;
+    char *copy = kgc_allocate_atomic(size);
+    return copy != NULL ? memcpy(copy, string, size) : NULL;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Finalizers, over libgc's, and the thread that runs them if wanted.
+ *
+ * The thread sleeps on a semaphore that libgc's notifier posts: once after a
+ * collection that has made finalizers ready, without libgc's lock.  It is
+ * never joined, and ends with the process.  A forked child does not have it;
+ * it is made again when finalizers are ready there.
+ */
+#include "base/check.h"
+#include "base/lock.h"
+#include "base/message.h"
+#include "collect/libgc.h"
+#include "collect/start.h"
+#include "collect/thread.h"
+#include "section/event.h"
+#include <errno.h>
+#include <kindgc/finalize.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+static kgc__lock lock = KGC__LOCK_INIT(KGC__RANK_FINALIZER);
+static _Atomic kgc_finalizer_policy policy = KGC_FINALIZERS_ALLOCATING;
+static _Atomic bool running; /* the thread exists */
+static sem_t work;
+static GC_finalizer_notifier_proc previous;
+
+static bool is_collectable(const void *p)
+{
+    size_t size;
+    if (p == NULL || GC_base((void *)p) != p)
+        return false;
+    int kind = GC_get_kind_and_size(p, &size);
+    return kind != KGC__ROOTED && kind != KGC__ROOTED_POINTER_FREE;
+}
+
+/* Stands for "libgc has not answered", which it does not when it has no memory. */
+static void GC_CALLBACK no_answer(void *object, void *data)
+{
+    (void)object, (void)data;
+}
+
+typedef void (*register_fn)(void *, GC_finalization_proc, void *, GC_finalization_proc *, void **);
+
+int kgc_register_finalizer(void *object, kgc_finalizer fn, void *data, kgc_finalizer_mode mode,
+                           kgc_finalizer *old_fn, void **old_data)
+{
+    static const register_fn functions[] = {
+        [KGC_FINALIZE_NORMAL] = GC_register_finalizer,
+        [KGC_FINALIZE_IGNORE_SELF] = GC_register_finalizer_ignore_self,
+        [KGC_FINALIZE_NO_ORDER] = GC_register_finalizer_no_order,
+        [KGC_FINALIZE_UNREACHABLE] = GC_register_finalizer_unreachable,
+    };
+    if ((unsigned)mode >= sizeof functions / sizeof functions[0])
+        return kgc__fail(EINVAL, "kgc_register_finalizer: there is no mode %d", (int)mode);
+    if (!is_collectable(object))
+        return kgc__fail(EINVAL, "kgc_register_finalizer: %p is not the start of a collectable object",
+                         object);
+    if (!kgc__enter())
+        return errno;
+    GC_finalization_proc was = no_answer;
+    void *was_data = NULL;
+    functions[mode](object, fn, data, &was, &was_data);
+    if (was == no_answer) {
+        if (!GC_get_find_leak()) /* where libgc keeps no finalizers */
+            return kgc__fail(ENOMEM, "kgc_register_finalizer: no memory for the registration");
+        was = NULL;
+    }
+    if (old_fn != NULL)
+        *old_fn = was;
+    if (old_data != NULL)
+        *old_data = was_data;
+    return 0;
+}
+
+int kgc_finalizers_run(void)
+{
+    return kgc__enter() ? GC_invoke_finalizers() : 0;
+}
+
+static void *run_finalizers(void *unused)
+{
+    (void)unused;
+    pthread_setname_np(pthread_self(), "kgc-finalizers");
+    for (;;) {
+        while (sem_wait(&work) != 0)
+            ; /* EINTR: the collector's signals */
+        if (kgc__enter() && atomic_load(&policy) == KGC_FINALIZERS_THREAD)
+            GC_invoke_finalizers();
+    }
+    return NULL;
+}
+
+/* The program's signals are not for this thread; the collector's are. */
+static int create_thread(void)
+{
+    sigset_t blocked, before;
+    pthread_attr_t attributes;
+    pthread_t thread;
+    int error = pthread_attr_init(&attributes);
+    if (error != 0)
+        return error;
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    sigfillset(&blocked);
+    sigdelset(&blocked, GC_get_suspend_signal());
+    sigdelset(&blocked, GC_get_thr_restart_signal());
+    pthread_sigmask(SIG_SETMASK, &blocked, &before);
+    error = pthread_create(&thread, &attributes, run_finalizers, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return error;
+}
+
+/* 0 when the thread exists. */
+static int start_thread(void)
+{
+    int error = 0;
+    kgc__threads_enable(); /* takes a lock of a lower rank */
+    kgc__lock_acquire(&lock);
+    if (!atomic_load(&running)) {
+        sem_init(&work, 0, 0);
+        error = create_thread();
+        atomic_store(&running, error == 0);
+    }
+    kgc__lock_release(&lock);
+    return error;
+}
+
+/* libgc calls this outside its lock, in a thread that allocates or collects. */
+static void GC_CALLBACK on_ready(void)
+{
+    kgc__emit(KGC_EVENT_FINALIZERS_READY, 0, NULL);
+    if (atomic_load(&policy) == KGC_FINALIZERS_THREAD) {
+        if (start_thread() == 0)
+            sem_post(&work);
+        else /* in a forked child that cannot have a thread */
+            GC_invoke_finalizers();
+    }
+    if (previous != NULL)
+        previous();
+}
+
+static void attach_notifier(void)
+{
+    kgc__lock_acquire(&lock);
+    GC_finalizer_notifier_proc old = GC_get_finalizer_notifier();
+    if (old != on_ready) {
+        previous = old;
+        GC_set_finalizer_notifier(on_ready);
+    }
+    kgc__lock_release(&lock);
+}
+
+int kgc_set_finalizer_thread(kgc_finalizer_policy wanted)
+{
+    if ((unsigned)wanted > KGC_FINALIZERS_THREAD)
+        return kgc__fail(EINVAL, "kgc_set_finalizer_thread: there is no policy %d", (int)wanted);
+    if (!kgc__enter())
+        return errno;
+    if (wanted == KGC_FINALIZERS_THREAD) {
+        int error = start_thread();
+        if (error != 0)
+            return kgc__fail_errno(error, "kgc_set_finalizer_thread: the thread cannot be created");
+    }
+    if (wanted != KGC_FINALIZERS_ALLOCATING)
+        attach_notifier();
+    atomic_store(&policy, wanted);
+    GC_set_finalize_on_demand(wanted != KGC_FINALIZERS_ALLOCATING);
+    /* What became ready before was announced to nobody. */
+    if (wanted == KGC_FINALIZERS_THREAD && GC_should_invoke_finalizers())
+        sem_post(&work);
+    return 0;
+}
+
+void kgc__finalizers_after_fork_in_child(void)
+{
+    kgc__lock_reset(&lock);
+    atomic_store(&running, false);
+}

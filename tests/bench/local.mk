@@ -1,0 +1,41 @@
+# Benchmarks: built and run by `make bench [BENCH=part of a name]` only.  Each
+# source is compiled against this library and, as its peer, against stock libgc.
+bench_programs = \
+	tests/bench/small-ours tests/bench/small-peer \
+	tests/bench/gcbench-ours tests/bench/gcbench-peer \
+	tests/bench/graph-ours tests/bench/graph-peer \
+	tests/bench/spill-ours tests/bench/spill-peer \
+	tests/bench/hello tests/bench/start
+EXTRA_PROGRAMS += $(bench_programs)
+CLEANFILES += $(bench_programs)
+EXTRA_DIST += tests/bench/run.sh
+
+bench_peer_cppflags = $(AM_CPPFLAGS) -DBENCH_PEER
+tests_bench_small_ours_SOURCES = tests/bench/small.c tests/bench/bench.h
+tests_bench_small_ours_LDADD = src/libkindgc.la
+tests_bench_small_peer_SOURCES = $(tests_bench_small_ours_SOURCES)
+tests_bench_small_peer_CPPFLAGS = $(bench_peer_cppflags)
+tests_bench_small_peer_LDADD = $(GC_LIBS)
+tests_bench_gcbench_ours_SOURCES = tests/bench/gcbench.c tests/bench/bench.h
+tests_bench_gcbench_ours_LDADD = src/libkindgc.la
+tests_bench_gcbench_peer_SOURCES = $(tests_bench_gcbench_ours_SOURCES)
+tests_bench_gcbench_peer_CPPFLAGS = $(bench_peer_cppflags)
+tests_bench_gcbench_peer_LDADD = $(GC_LIBS)
+tests_bench_graph_ours_SOURCES = tests/bench/graph.c tests/bench/bench.h
+tests_bench_graph_ours_LDADD = src/libkindgc.la
+tests_bench_graph_peer_SOURCES = $(tests_bench_graph_ours_SOURCES)
+tests_bench_graph_peer_CPPFLAGS = $(bench_peer_cppflags)
+tests_bench_graph_peer_LDADD = $(GC_LIBS)
+tests_bench_spill_ours_SOURCES = tests/bench/spill.c tests/bench/bench.h
+tests_bench_spill_ours_LDADD = src/libkindgc.la
+tests_bench_spill_peer_SOURCES = $(tests_bench_spill_ours_SOURCES)
+tests_bench_spill_peer_CPPFLAGS = $(bench_peer_cppflags)
+tests_bench_spill_peer_LDADD = $(GC_LIBS)
+tests_bench_hello_SOURCES = tests/bench/hello.c
+tests_bench_hello_LDADD = $(GC_LIBS)
+tests_bench_start_SOURCES = tests/bench/start.c
+tests_bench_start_LDADD =
+
+.PHONY: bench
+bench: $(bench_programs) src/libkindgc.la
+	@bash $(srcdir)/tests/bench/run.sh . "$(BENCH)"

@@ -1,0 +1,162 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Runs the benchmarks whose name contains a pattern, each against its peer in
+# turn (peer, ours, peer, ours ...) so that both see the same machine, and
+# prints the medians as one JSON object a line.  "ratio" is the peer's cost
+# over ours: above 1 we are ahead.
+#
+#   run.sh BUILD_DIRECTORY [PATTERN]
+#
+# RUNS: how often each side runs, instead of 5 (graph-mark 3, spill 1).
+set -euo pipefail
+programs=$1/tests/bench
+library=$1/src/.libs/libkindgc.so
+library=$(realpath "$library")
+pattern=${2:-}
+work=$(mktemp -d "${TMPDIR:-/var/tmp}/kindgc-bench.XXXXXX")
+
+# shellcheck disable=SC2317 # called by the trap
+cleanup() {
+    if [ $? != 0 ] && [ -s "$work/errors" ]; then
+        cat "$work/errors" >&2
+    fi
+    [ ! -e "$work/swap" ] || swapoff "$work/swap" 2>/dev/null || true
+    for directory in "$work"/cgroup.*; do
+        [ ! -e "$directory" ] || rmdir "$(cat "$directory")" 2>/dev/null || true
+    done
+    rm -rf "$work"
+}
+trap cleanup EXIT
+trap 'exit 1' INT TERM HUP
+
+wanted() {
+    local name
+    for name; do
+        case $name in *$pattern*) return 0 ;; esac
+    done
+    return 1
+}
+
+# Medians of the lines "VARIANT METRIC VALUE UNIT" in $work/samples.
+report() {
+    local threads=$1 runs=$2
+    awk -v threads="$threads" -v runs="$runs" -v pattern="$pattern" '
+        function median(list,    n, v, i, j, t) {
+            n = split(list, v, " ")
+            for (i = 2; i <= n; i++)
+                for (j = i; j > 1 && v[j - 1] + 0 > v[j] + 0; j--) { t = v[j]; v[j] = v[j - 1]; v[j - 1] = t }
+            return n % 2 ? v[(n + 1) / 2] + 0 : (v[n / 2] + v[n / 2 + 1]) / 2
+        }
+        !(($1, $2) in seen) { order[++count] = $1 SUBSEP $2; seen[$1, $2] = 1 }
+        { list[$1, $2] = list[$1, $2] " " $3; unit[$2] = $4 }
+        END {
+            for (i = 1; i <= count; i++) {
+                split(order[i], key, SUBSEP)
+                if (key[1] == "peer" || index(key[2], pattern) == 0) continue
+                colon = index(key[1], ";")
+                ours = median(list[order[i]]); peer = median(list["peer", key[2]])
+                printf "{\"bench\":\"%s\",\"kind\":\"%s\",\"via\":\"%s\",\"threads\":%d,\"ours\":%.6g,\"peer\":\"libgc\",\"peer_value\":%.6g,\"unit\":\"%s\",\"ratio\":%.3f,\"runs\":%d}\n", \
+                    key[2], substr(key[1], colon + 1), substr(key[1], 1, colon - 1), threads, ours, peer, unit[key[2]], peer / ours, runs
+            }
+        }' "$work/samples"
+}
+
+# series RUNS THREADS "VIA;KIND ..." PROGRAM ARGS...: api is the program linked
+# with this library, preload the peer's own program with the library put in.
+series() {
+    local runs=${RUNS:-$1} threads=$2 variants=$3 program=$programs/$4 round variant
+    shift 4
+    : >"$work/samples"
+    for ((round = 0; round < runs; round++)); do
+        "$program-peer" "$@" 2>"$work/errors" | sed 's/^/peer /' >>"$work/samples"
+        for variant in $variants; do
+            case $variant in
+            'api;'*) KINDGC="heap=${variant#*;}" "$program-ours" "$@" ;;
+            'preload;'*) KINDGC="heap=${variant#*;}" LD_PRELOAD=$library "$program-peer" "$@" ;;
+            esac 2>"$work/errors" | sed "s|^|$variant |" >>"$work/samples"
+        done
+    done
+    report "$threads" "$runs"
+}
+
+# startup KIND RUNS PROGRAM ARGS...
+startup() {
+    local kind=$1 runs=${RUNS:-$2} program ours plain
+    shift 2
+    program=$(basename "$1")
+    read -r ours plain < <("$programs/start" "$runs" "$library" "heap=$kind" "$@")
+    awk -v kind="$kind" -v program="$program" -v ours="$ours" -v plain="$plain" -v runs="$runs" 'BEGIN {
+        printf "{\"bench\":\"startup\",\"kind\":\"%s\",\"via\":\"preload\",\"program\":\"%s\",\"threads\":1,\"ours\":%s,\"peer\":\"without preload\",\"peer_value\":%s,\"unit\":\"ms\",\"ratio\":%.3f,\"difference\":%.3f,\"runs\":%d}\n",
+            kind, program, ours, plain, plain / ours, ours - plain, runs }'
+}
+
+skip_spill() {
+    printf '{"bench":"spill","skipped":"%s"}\n' "$1"
+}
+
+# make_cgroup NAME MEMORY SWAP: a memory cgroup with limits in bytes; SWAP 0
+# forbids swapping, -1 leaves it to the system.  Prints its directory.
+make_cgroup() {
+    local name=kindgc-bench-$$-$1 directory
+    if [ -e /sys/fs/cgroup/memory/memory.limit_in_bytes ]; then
+        directory=/sys/fs/cgroup/memory/$name
+        mkdir "$directory" && echo "$directory" >"$work/cgroup.$1" &&
+            echo "$2" >"$directory/memory.limit_in_bytes" &&
+            { [ "$3" != 0 ] || echo 0 >"$directory/memory.swappiness"; } || return 1
+    elif grep -qw memory /sys/fs/cgroup/cgroup.controllers 2>/dev/null; then
+        directory=/sys/fs/cgroup/$name
+        { grep -qw memory /sys/fs/cgroup/cgroup.subtree_control || echo +memory >/sys/fs/cgroup/cgroup.subtree_control; } &&
+            mkdir "$directory" && echo "$directory" >"$work/cgroup.$1" &&
+            echo "$2" >"$directory/memory.max" &&
+            { [ "$3" != 0 ] || echo 0 >"$directory/memory.swap.max"; } || return 1
+    else
+        return 1
+    fi
+    echo "$directory"
+}
+
+make_swap() {
+    dd if=/dev/zero of="$work/swap" bs=1M count=1024 && chmod 600 "$work/swap" && mkswap "$work/swap" &&
+        swapon "$work/swap"
+}
+
+# The live heap is twice what the cgroup may hold.  The peer has a swap file,
+# ours a file of its own and no swap.
+spill() {
+    local memory=$((160 << 20)) live=320 swapping not_swapping round runs=${RUNS:-1} kind=tier:default@96M+file:$work
+    [ "$(id -u)" = 0 ] || { skip_spill "root is needed, for a swap file and memory cgroups"; return; }
+    if ! swapping=$(make_cgroup swap $memory -1 2>/dev/null) ||
+        ! not_swapping=$(make_cgroup none $memory 0 2>/dev/null); then
+        skip_spill "no memory cgroup can be made here"
+        return
+    fi
+    if ! make_swap >/dev/null 2>"$work/errors"; then
+        skip_spill "no swap file can be used here"
+        return
+    fi
+    : >"$work/samples"
+    for ((round = 0; round < runs; round++)); do
+        bash -c 'echo $$ >"$1/cgroup.procs"; exec "$2" "$3"' - "$swapping" "$programs/spill-peer" $live |
+            sed 's/^/peer /' >>"$work/samples" ||
+            { skip_spill "stock libgc did not survive on swap"; return; }
+        bash -c 'echo $$ >"$1/cgroup.procs"; KINDGC="heap=$4" exec "$2" "$3"' - "$not_swapping" "$programs/spill-ours" $live "$kind" |
+            sed "s|^|api;tier:default@96M+file: |" >>"$work/samples"
+    done
+    report 1 "$runs"
+}
+
+for threads in 1 2; do
+    wanted collect-small && series 5 $threads 'api;default preload;default' small $threads 10000000
+    wanted gcbench && series 5 $threads 'api;default preload;default api;thp' gcbench $threads 2000000
+done
+wanted graph-mark && series 3 1 'api;default api;thp' graph mark 4000000
+wanted graph-walk && series 5 1 'api;default api;thp' graph walk 16000000 3000000
+if wanted startup; then
+    startup default 200 "$programs/hello"
+    startup thp 200 "$programs/hello"
+    if command -v guile >/dev/null; then
+        startup default 20 guile -c 0
+    fi
+fi
+wanted spill && spill
+exit 0
