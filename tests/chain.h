@@ -18,12 +18,21 @@ struct link {
     unsigned number;
 };
 
-static _Atomic unsigned links_ended;
+/* Each chain has a counter of its own: what a stale word kept of an earlier
+   one may end later. */
+static _Atomic unsigned counters[256];
+static unsigned chains;
+#define links_ended counters[chains]
+
+static inline void next_chain(void)
+{
+    ck_assert_uint_lt(++chains, sizeof counters / sizeof counters[0]);
+}
 
 static void count_end(void *object, void *data)
 {
-    (void)object, (void)data;
-    atomic_fetch_add(&links_ended, 1);
+    (void)object;
+    atomic_fetch_add((_Atomic unsigned *)data, 1);
 }
 
 /* Overwrites what dead frames have left on the stack. */
@@ -34,7 +43,7 @@ static __attribute__((noinline, unused)) void clear_stack(void)
     __asm__ volatile("" : : "r"(space) : "memory");
 }
 
-static __attribute__((noinline, unused)) struct link *make_chain(void)
+static __attribute__((noinline, unused)) struct link *make_chain_counted_by(_Atomic unsigned *counter)
 {
     struct link *first = NULL;
     for (unsigned i = 0; i < CHAIN; i++) {
@@ -42,10 +51,15 @@ static __attribute__((noinline, unused)) struct link *make_chain(void)
         ck_assert_ptr_nonnull(l);
         l->next = first;
         l->number = i;
-        ck_assert_int_eq(kgc_register_finalizer(l, count_end, NULL, KGC_FINALIZE_NO_ORDER, NULL, NULL), 0);
+        ck_assert_int_eq(kgc_register_finalizer(l, count_end, counter, KGC_FINALIZE_NO_ORDER, NULL, NULL), 0);
         first = l;
     }
     return first;
+}
+
+static __attribute__((noinline, unused)) struct link *make_chain(void)
+{
+    return make_chain_counted_by(&links_ended);
 }
 
 /* Collects often enough for what only stale words have kept. */

@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 /* The form being compiled. */
-static struct {
+static struct position {
     value positions; /* table: pair -> line */
     const char *file;
     unsigned line;
@@ -132,7 +132,7 @@ static node *compile_variable(value name, scope *s)
 static node *compile_call(value form, scope *s, bool is_tail)
 {
     intptr_t argc = list_length(form) - 1;
-    value operator = head(form);
+    value operator= head(form);
     if (argc < 0)
         syntax_error(form, "improper list as a call");
     if (argc > 10000)
@@ -223,16 +223,16 @@ static value definition_name(value form)
 static node *compile_definition(value form, value all, variable *v, scope *s)
 {
     value target = nth(form, 1), name = v->name;
-    value self = is_assigned(all, name) ? FALSE : name;
+    bool is_self = !is_assigned(all, name);
     node *from;
     if (is_pair(target) && is_pair(head(target)))
         syntax_error(form, "define: expected a name");
     if (is_pair(target))
-        from = compile_lambda(self, tail(target), nth_tail(form, 2), s);
+        from = compile_lambda(name, is_self, tail(target), nth_tail(form, 2), s);
     else {
         value expression = expand(nth(form, 2), s);
         from = is_special(expression, s, "lambda")
-                   ? compile_lambda(self, nth(expression, 1), nth_tail(expression, 2), s)
+                   ? compile_lambda(name, is_self, nth(expression, 1), nth_tail(expression, 2), s)
                    : compile(expression, s, false);
     }
     return new_write(s, v, from);
@@ -267,7 +267,7 @@ node *compile_body(value forms, scope *outer, bool is_tail)
     return n;
 }
 
-static void declare_parameter(scope *s, value name, value all)
+void declare_parameter(scope *s, value name, value all)
 {
     if (!is_type(name, T_SYMBOL))
         syntax_error(all, "a parameter must be a symbol");
@@ -277,13 +277,13 @@ static void declare_parameter(scope *s, value name, value all)
     scope_declare(s, name);
 }
 
-node *compile_lambda(value name, value parameters, value body, scope *outer)
+node *compile_lambda(value name, bool is_self, value parameters, value body, scope *outer)
 {
-    function *f = new_function(outer ? outer->fn : NULL);
+    function *f = new_function(outer->fn);
     template *t = new_scanned(sizeof *t);
     if (name != FALSE) {
         t->name = symbol_of(name)->name->bytes;
-        if (outer) {
+        if (is_self) {
             outer = scope_open(outer, f);
             scope_declare_self(outer, name);
         }
@@ -323,24 +323,32 @@ node *compile_lambda(value name, value parameters, value body, scope *outer)
     return n;
 }
 
-static node *compile_toplevel(value form)
-{
-    at.line = 0;
-    find_line(form);
-    return compile_lambda(FALSE, NIL, list1(form), NULL);
-}
-
 value eval_toplevel(value form, value positions, const char *file)
 {
-    at.positions = positions;
-    at.file = file;
+    struct position before = at;
+    at = (struct position){.positions = positions, .file = file};
+    find_line(form);
     form = expand(form, NULL);
+    value result = UNSPECIFIED;
     if (is_special(form, NULL, "begin") && list_length(form) > 1) {
-        value last = UNSPECIFIED;
         for (value f = tail(form); f != NIL; f = tail(f))
-            last = eval_toplevel(head(f), positions, file);
-        return last;
+            result = eval_toplevel(head(f), positions, file);
+    } else {
+        template *t = new_scanned(sizeof *t);
+        function *f = new_function(NULL);
+        t->body = compile(form, scope_open(NULL, f), true);
+        t->slots = f->slots;
+        closure *c = new_scanned(sizeof *c);
+        c->type = T_CLOSURE;
+        c->code = t;
+        at = before;
+        result = call((value)c, 0, NULL);
     }
-    value scratch = UNSPECIFIED; /* no closure: nothing is captured at top level */
-    return call(run_lambda(compile_toplevel(form), &scratch), 0, NULL);
+    at = before;
+    return result;
+}
+
+value eval_here(value form)
+{
+    return eval_toplevel(form, at.positions, at.file);
 }

@@ -31,7 +31,7 @@ typedef struct scope {
     variable *variables; /* newest first */
 } scope;
 
-/* A special form.  s NULL: at top level. */
+/* A special form. */
 typedef struct syntax {
     const char *name;
     node *(*compile)(value form, scope *s, bool is_tail);
@@ -58,15 +58,19 @@ node *new_constant(value v);
 node *compile(value form, scope *s, bool is_tail);
 node *compile_body(value forms, scope *s, bool is_tail);
 node *compile_sequence(value forms, scope *s, bool is_tail);
-node *compile_lambda(value name, value parameters, value body, scope *s);
+/* is_self: the name means the procedure within it.  name FALSE: none. */
+node *compile_lambda(value name, bool is_self, value parameters, value body, scope *s);
+void declare_parameter(scope *s, value name, value all);
 value expand(value form, scope *s); /* macros at its head */
 bool is_special(value form, scope *s, const char *name);
 __attribute__((noreturn, format(printf, 2, 3))) void syntax_error(value form, const char *format, ...);
 value eval_toplevel(value form, value positions, const char *file);
+value eval_here(value form); /* while compiling */
 
 /* syntax.c and derived.c */
 extern const syntax core_syntax[], derived_syntax[]; /* end with NULL names */
 bool is_assigned(value form, value name);
+value expand_record_type(value form);
 
 /* Lists in C. */
 value list1(value a);

@@ -35,37 +35,38 @@ static value miss2(const node *n, value a, value b)
     return miss(n, 2, args);
 }
 
-#define ARITHMETIC(function, operation, fast)                                                                \
-    static value function(const node *n, value *slot)                                                        \
-    {                                                                                                        \
-        value a = run(n->kid[0], slot), b = run(n->kid[1], slot);                                            \
-        if (__builtin_expect(is_intact(n), 1)) {                                                             \
-            if (a & b & 1) {                                                                                 \
-                intptr_t r;                                                                                  \
-                if (fast)                                                                                    \
-                    return (value)r;                                                                         \
-            } else if (is_flonum(a) && is_flonum(b))                                                         \
-                return new_flonum(flonum_value(a) operation flonum_value(b));                                \
-        }                                                                                                    \
-        return miss2(n, a, b);                                                                               \
+#define ARITHMETIC(function, operation, fast)                                 \
+    static value function(const node *n, value *slot)                         \
+    {                                                                         \
+        value a = run(n->kid[0], slot), b = run(n->kid[1], slot);             \
+        if (__builtin_expect(is_intact(n), 1)) {                              \
+            if (a & b & 1) {                                                  \
+                intptr_t r;                                                   \
+                if (fast)                                                     \
+                    return (value)r;                                          \
+            } else if (is_flonum(a) && is_flonum(b))                          \
+                return new_flonum(flonum_value(a) operation flonum_value(b)); \
+        }                                                                     \
+        return miss2(n, a, b);                                                \
     }
 
 /* Tagged n is 2n + 1: sums carry the tag of one operand only. */
 ARITHMETIC(run_add, +, !__builtin_add_overflow((intptr_t)a, (intptr_t)b - 1, &r))
 ARITHMETIC(run_subtract, -, (!__builtin_sub_overflow((intptr_t)a, (intptr_t)b - 1, &r)))
-ARITHMETIC(run_multiply, *, (!__builtin_mul_overflow((intptr_t)a - 1, (intptr_t)b >> 1, &r) && (r += 1, true)))
+ARITHMETIC(run_multiply, *,
+           (!__builtin_mul_overflow((intptr_t)a - 1, (intptr_t)b >> 1, &r) && (r += 1, true)))
 
-#define COMPARISON(function, operation)                                                                      \
-    static value function(const node *n, value *slot)                                                        \
-    {                                                                                                        \
-        value a = run(n->kid[0], slot), b = run(n->kid[1], slot);                                            \
-        if (__builtin_expect(is_intact(n), 1)) {                                                             \
-            if (a & b & 1)                                                                                   \
-                return boolean((intptr_t)a operation(intptr_t) b);                                           \
-            if (is_flonum(a) && is_flonum(b))                                                                \
-                return boolean(flonum_value(a) operation flonum_value(b));                                   \
-        }                                                                                                    \
-        return miss2(n, a, b);                                                                               \
+#define COMPARISON(function, operation)                                    \
+    static value function(const node *n, value *slot)                      \
+    {                                                                      \
+        value a = run(n->kid[0], slot), b = run(n->kid[1], slot);          \
+        if (__builtin_expect(is_intact(n), 1)) {                           \
+            if (a & b & 1)                                                 \
+                return boolean((intptr_t)a operation(intptr_t) b);         \
+            if (is_flonum(a) && is_flonum(b))                              \
+                return boolean(flonum_value(a) operation flonum_value(b)); \
+        }                                                                  \
+        return miss2(n, a, b);                                             \
     }
 
 COMPARISON(run_less, <)
@@ -74,11 +75,11 @@ COMPARISON(run_at_most, <=)
 COMPARISON(run_at_least, >=)
 COMPARISON(run_equal, ==)
 
-#define UNARY(function, condition, result)                                                                   \
-    static value function(const node *n, value *slot)                                                        \
-    {                                                                                                        \
-        value a = run(n->kid[0], slot);                                                                      \
-        return __builtin_expect(is_intact(n) && (condition), 1) ? (result) : miss1(n, a);                    \
+#define UNARY(function, condition, result)                                                \
+    static value function(const node *n, value *slot)                                     \
+    {                                                                                     \
+        value a = run(n->kid[0], slot);                                                   \
+        return __builtin_expect(is_intact(n) && (condition), 1) ? (result) : miss1(n, a); \
     }
 
 UNARY(run_head, is_pair(a), head(a))
@@ -131,12 +132,24 @@ run_fn inline_call(value builtin, int argc)
         int argc;
         run_fn run;
     } known[] = {
-        {"+", 2, run_add},          {"-", 2, run_subtract},     {"*", 2, run_multiply},
-        {"<", 2, run_less},         {">", 2, run_greater},      {"<=", 2, run_at_most},
-        {">=", 2, run_at_least},    {"=", 2, run_equal},        {"car", 1, run_head},
-        {"cdr", 1, run_tail},       {"cons", 2, run_cons},      {"null?", 1, run_is_null},
-        {"pair?", 1, run_is_pair},  {"not", 1, run_not},        {"zero?", 1, run_is_zero},
-        {"eq?", 2, run_is_eq},      {"vector-ref", 2, run_vector_ref}, {"vector-set!", 3, run_vector_set},
+        {"+", 2, run_add},
+        {"-", 2, run_subtract},
+        {"*", 2, run_multiply},
+        {"<", 2, run_less},
+        {">", 2, run_greater},
+        {"<=", 2, run_at_most},
+        {">=", 2, run_at_least},
+        {"=", 2, run_equal},
+        {"car", 1, run_head},
+        {"cdr", 1, run_tail},
+        {"cons", 2, run_cons},
+        {"null?", 1, run_is_null},
+        {"pair?", 1, run_is_pair},
+        {"not", 1, run_not},
+        {"zero?", 1, run_is_zero},
+        {"eq?", 2, run_is_eq},
+        {"vector-ref", 2, run_vector_ref},
+        {"vector-set!", 3, run_vector_set},
     };
     if (!is_type(builtin, T_PRIMITIVE))
         return NULL;

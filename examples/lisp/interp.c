@@ -85,9 +85,9 @@ void raise_value(value v)
 
 static value vformat(const char *format, va_list args)
 {
-    char text[512];
-    vsnprintf(text, sizeof text, format, args);
-    return new_string_of(text);
+    char message[512];
+    vsnprintf(message, sizeof message, format, args);
+    return new_string_of(message);
 }
 
 void raise_error(const char *format, ...)
@@ -131,7 +131,7 @@ void raise_stack_overflow(void)
     raise_error("recursion too deep");
 }
 
-value condition_text(value raised, bool with_position)
+value condition_text(value raised)
 {
     text t = {0};
     if (!is_type(raised, T_CONDITION)) {
@@ -140,12 +140,6 @@ value condition_text(value raised, bool with_position)
         return text_to_string(&t);
     }
     const condition *c = (const condition *)raised;
-    if (with_position && c->line) {
-        char line[32];
-        snprintf(line, sizeof line, ":%u: ", c->line);
-        text_add_string(&t, c->file);
-        text_add_string(&t, line);
-    }
     print(&t, c->message, false);
     for (value i = c->irritants; is_pair(i); i = tail(i)) {
         text_add_char(&t, ' ');
@@ -156,15 +150,14 @@ value condition_text(value raised, bool with_position)
 
 void report(value raised)
 {
-    if (raised != interp.out_of_memory) {
-        fprintf(stderr, "%s\n", string_of(condition_text(raised, true))->bytes);
-        return;
-    }
-    /* Without allocating: the memory may be as full as before. */
-    const condition *c = (const condition *)raised;
-    if (c->line)
+    const condition *c = is_type(raised, T_CONDITION) ? (const condition *)raised : NULL;
+    if (c && c->line)
         fprintf(stderr, "%s:%u: ", c->file, c->line);
-    fprintf(stderr, "%s\n", string_of(c->message)->bytes);
+    else
+        fputs("lisp: ", stderr);
+    /* A full heap is told without allocating. */
+    value message = raised == interp.out_of_memory ? c->message : condition_text(raised);
+    fprintf(stderr, "%s\n", string_of(message)->bytes);
 }
 
 value tail_call(value fn, int argc, value *argv)

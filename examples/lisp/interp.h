@@ -47,7 +47,7 @@ typedef struct interp {
         value *argv; /* buffer, or an object */
         value buffer[TAIL_ARGUMENTS];
     } tail;
-    char *stack_limit; /* frames below it are an error */
+    char *stack_limit;   /* frames below it are an error */
     value out_of_memory; /* made beforehand: there is no memory to make it then */
 } interp_state;
 
@@ -73,8 +73,8 @@ __attribute__((noreturn, format(printf, 3, 4))) void raise_at(const char *file, 
 __attribute__((noreturn)) void raise_type(const char *expected, value got);
 __attribute__((noreturn)) void raise_out_of_memory(size_t size);
 value new_condition(const char *file, unsigned line, value message, value irritants);
-value condition_text(value raised, bool with_position); /* a string, for any raised value */
-void report(value raised);                              /* a line on standard error */
+value condition_text(value raised); /* a string, for any raised value */
+void report(value raised);          /* a line on standard error */
 
 /* Handlers and escapes in C: `if (setjmp(l.jump) == 0) { ...; leave(&l); } else l.payload` */
 void enter(landing *l);

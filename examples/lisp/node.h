@@ -25,15 +25,17 @@ struct node {
     node *kid[];
 };
 
-typedef struct template {
+typedef struct template
+{
     const char *name; /* or NULL */
     const node *body;
     int required;
-    bool rest;     /* one more parameter takes the list of the others */
-    int slots;     /* 1 + parameters + locals */
-    int captured;  /* number */
-    int *capture;  /* for each: the slot (>= 0) or captured place (~) in the procedure around */
-} template;
+    bool rest;    /* one more parameter takes the list of the others */
+    int slots;    /* 1 + parameters + locals */
+    int captured; /* number */
+    int *capture; /* for each: the slot (>= 0) or captured place (~) in the procedure around */
+}
+template;
 
 const char *template_name(const template *t);
 const char *where_file(void);

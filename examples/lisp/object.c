@@ -93,7 +93,7 @@ intptr_t list_length(value list)
     for (value slow = list; is_pair(list); list = tail(list)) {
         if (++n % 2 == 0) {
             slow = tail(slow);
-            if (slow == list)
+            if (n > 2 && slow == list)
                 return -1; /* circular */
         }
     }

@@ -30,9 +30,9 @@ void text_add_char(text *t, char c)
     text_add(t, &c, 1);
 }
 
-void text_add_string(text *t, const char *string)
+void text_add_string(text *t, const char *s)
 {
-    text_add(t, string, strlen(string));
+    text_add(t, s, strlen(s));
 }
 
 value text_to_string(const text *t)
@@ -100,8 +100,26 @@ static bool is_full(const text *t)
     return t->limit && t->length > t->limit;
 }
 
+/* (quote x) is printed as 'x. */
+static bool print_quotation(text *t, value v, bool written)
+{
+    static const char *const marks[][2] = {
+        {"quote", "'"}, {"quasiquote", "`"}, {"unquote", ","}, {"unquote-splicing", ",@"}};
+    if (!is_type(head(v), T_SYMBOL) || !is_pair(tail(v)) || tail(tail(v)) != NIL)
+        return false;
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        if (strcmp(symbol_of(head(v))->name->bytes, marks[i][0]) == 0) {
+            text_add_string(t, marks[i][1]);
+            print(t, head(tail(v)), written);
+            return true;
+        }
+    return false;
+}
+
 static void print_list(text *t, value v, bool written)
 {
+    if (print_quotation(t, v, written))
+        return;
     value slow = v; /* meets v again in a circular list */
     bool move = false;
     text_add_char(t, '(');
@@ -175,7 +193,7 @@ static void print_object(text *t, value v, bool written)
         print_named(t, "cell", NULL);
         break;
     case T_CONDITION:
-        print_named(t, "condition", string_of(condition_text(v, false))->bytes);
+        print_named(t, "condition", string_of(condition_text(v))->bytes);
         break;
     case T_ESCAPE:
         print_named(t, "procedure", "escape");
@@ -220,12 +238,12 @@ void print(text *t, value v, bool written)
     else if (is_char(v))
         text_add_char(t, (char)character_value(v));
     else
-        text_add_string(t, v == NIL             ? "()"
-                           : v == FALSE         ? "#f"
-                           : v == TRUE          ? "#t"
-                           : v == END_OF_FILE   ? "#<eof>"
-                           : v == UNSPECIFIED   ? "#<unspecified>"
-                                                : "#<internal>");
+        text_add_string(t, v == NIL           ? "()"
+                           : v == FALSE       ? "#f"
+                           : v == TRUE        ? "#t"
+                           : v == END_OF_FILE ? "#<eof>"
+                           : v == UNSPECIFIED ? "#<unspecified>"
+                                              : "#<internal>");
 }
 
 const char *short_text(value v)

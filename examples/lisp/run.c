@@ -182,6 +182,7 @@ value run_lambda(const node *n, value *slot)
     c->type = T_CLOSURE;
     c->code = t;
     for (int i = 0; i < t->captured; i++)
-        c->captured[i] = t->capture[i] >= 0 ? slot[t->capture[i]] : ((closure *)slot[0])->captured[~t->capture[i]];
+        c->captured[i] =
+            t->capture[i] >= 0 ? slot[t->capture[i]] : ((closure *)slot[0])->captured[~t->capture[i]];
     return (value)c;
 }

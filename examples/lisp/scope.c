@@ -97,7 +97,7 @@ int *capture_list(const function *f)
     return list;
 }
 
-static node *record(variable *v, node *n)
+static node *recorded(variable *v, node *n)
 {
     reference *r = new_scanned(sizeof *r);
     r->n = n;
@@ -117,19 +117,19 @@ static node *new_access(scope *s, variable *v, run_fn local, run_fn captured, in
 
 node *new_read(scope *s, variable *v)
 {
-    return record(v, new_access(s, v, run_local, run_captured, 0));
+    return recorded(v, new_access(s, v, run_local, run_captured, 0));
 }
 
 node *new_write(scope *s, variable *v, node *from)
 {
-    node *n = record(v, new_access(s, v, run_set_local, run_set_captured_cell, 1));
+    node *n = recorded(v, new_access(s, v, run_set_local, run_set_captured_cell, 1));
     n->kid[0] = from;
     return n;
 }
 
 node *new_bind(variable *v, node *from)
 {
-    node *n = record(v, new_node(run_bind, 1));
+    node *n = recorded(v, new_node(run_bind, 1));
     n->index = v->slot;
     n->kid[0] = from;
     return n;

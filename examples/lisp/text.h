@@ -14,7 +14,7 @@ typedef struct text {
 
 void text_add(text *t, const char *bytes, size_t length);
 void text_add_char(text *t, char c);
-void text_add_string(text *t, const char *string);
+void text_add_string(text *t, const char *s);
 value text_to_string(const text *t);
 
 /* As the program would write it (quotes, escapes) or as people read it. */

@@ -207,10 +207,10 @@ value new_string(const char *bytes, size_t length); /* bytes NULL: contents inde
 value new_string_of(const char *text);
 value new_vector(size_t length, value fill);
 value new_cell(value content);
-value list_reverse(value list);             /* in place */
-intptr_t list_length(value list);           /* -1: not a list */
-bool is_eqv(value a, value b);              /* the same, or equal numbers of one type */
-bool is_equal(value a, value b);            /* the same structure */
+value list_reverse(value list);   /* in place */
+intptr_t list_length(value list); /* -1: not a list */
+bool is_eqv(value a, value b);    /* the same, or equal numbers of one type */
+bool is_equal(value a, value b);  /* the same structure */
 
 static inline string *string_of(value v)
 {

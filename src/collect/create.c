@@ -150,7 +150,7 @@ static bool is_joinable(const pthread_attr_t *attributes)
 EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *),
                           void *arg)
 {
-    if (!kgc__started() || is_marking_thread(start, arg))
+    if (!kgc__started() || kgc__threads_enabling() || is_marking_thread(start, arg))
         return REAL(pthread_create)(thread, attributes, start, arg);
     kgc__threads_enable();
     bool of_libgc = kgc__section_is_libgc((void *)(uintptr_t)start);

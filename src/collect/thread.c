@@ -67,11 +67,20 @@ void kgc__thread_after_init(void)
     self.whole = !is_initial();
 }
 
+static __thread bool enabling INITIAL_EXEC;
+
+bool kgc__threads_enabling(void)
+{
+    return enabling;
+}
+
 static void enable(void)
 {
     if (atomic_load(&enabled))
         return;
+    enabling = true;
     GC_allow_register_threads();
+    enabling = false;
     atomic_store(&enabled, true);
 }
 
@@ -91,7 +100,7 @@ static void leave(void)
     kgc__thread_state = 0;
     if (self.ours && GC_thread_is_registered())
         GC_unregister_my_thread();
-    self.ours = false;
+    self.ours = self.whole = false;
     if (self.tls != NULL)
         kgc__root_delete(self.tls);
     self.tls = NULL;

@@ -20,6 +20,8 @@ void kgc__start_unlock(void);
 
 /* libgc locks from now on; before a second thread exists. */
 void kgc__threads_enable(void);
+/* Is the calling thread doing so?  Threads that are made meanwhile are libgc's own marking threads. */
+bool kgc__threads_enabling(void);
 
 /* In a thread that has just started: its whole stack with its thread-local
    storage is a root until its last round of destructors.  0 or an errno value. */

@@ -20,9 +20,6 @@
 #include "section/section.h"
 #include <pthread.h>
 #include <stdlib.h>
-#include <unistd.h>
-
-static pid_t owner;
 
 static void after_fork_in_child(void)
 {
@@ -34,7 +31,7 @@ static void after_fork_in_child(void)
 
 __attribute__((constructor)) static void load(void)
 {
-    owner = getpid();
+    kgc__report_start();
     kgc__report_start();
     const char *settings = secure_getenv("KINDGC");
     if (settings != NULL && kgc__options_parse(settings) != 0)
@@ -47,9 +44,7 @@ __attribute__((constructor)) static void load(void)
     pthread_atfork(kgc__kinds_before_fork, kgc__kinds_after_fork_in_parent, after_fork_in_child);
 }
 
-/* A forked child that did not exec leaves the report to its parent. */
 __attribute__((destructor)) static void unload(void)
 {
-    if (getpid() == owner)
-        kgc__report_at_exit();
+    kgc__report_at_exit();
 }

@@ -174,7 +174,7 @@ static void put_report(struct kgc__json *j)
     kgc__json_number(j, "kindgc_report", REPORT_VERSION);
     kgc__json_text(j, "version", kgc_version());
     put_process(j);
-    kgc__json_text(j, "heap_kind", kgc__settings.heap[0] != '\0' ? kgc__settings.heap : "default");
+    kgc__json_text(j, "heap_kind", kgc_kind_name(kgc_heap_kind()));
     put_heap(j);
     put_collections(j);
     kgc__json_open(j, "kinds", '[');

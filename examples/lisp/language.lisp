@@ -1,0 +1,128 @@
+; SPDX-License-Identifier: MIT
+; The language, feature by feature; language.expected has what it prints.
+
+(define-macro (show . expressions)
+  `(begin
+     ,@(map (lambda (e) `(begin (write ',e) (display " => ") (write ,e) (newline))) expressions)))
+
+; Numbers
+(show (+ 1 2 3) (+) (- 5) (- 10 1 2) (* 2 3.5) (/ 6 3) (/ 1 4) (quotient -7 2) (remainder -7 2) (modulo -7 2)
+      (expt 2 61) (expt 2.0 0.5) (sqrt 16) (sqrt 2) (max 1 2.5 2) (min 3 1 2) (gcd 12 18) (abs -3)
+      (= 1 1.0) (eqv? 1 1.0) (< 1 2 3) (< 1 3 2) (exact (floor 2.7)) (round 2.5) (truncate -2.5)
+      (number->string 3.14159 2) (string->number "1e3") (string->number "x1") (bitwise-and 12 10)
+      (bitwise-xor 12 10) (arithmetic-shift 1 10) (arithmetic-shift -1024 -3) 1e21 -0.5 123456789012345678
+      (even? 0) (odd? 7) (zero? 0.0) (integer? 2.0))
+
+; Lists and vectors
+(show '(1 . 2) '(1 (2 3) . 4) (cons* 1 2 '(3)) (append '(1) '(2 3) '() '(4 . 5)) (reverse '(1 2 3))
+      (list-tail '(1 2 3) 2) (list-ref '(a b c) 1) (length '(1 2)) (memv 2 '(1 2 3)) (member "b" '("a" "b"))
+      (assq 'c '((a 1) (b 2))) (assoc "b" '(("a" . 1) ("b" . 2))) (cadr '(1 2 3)) (cddr '(1 2 3)) (cdar '((1 2)))
+      (iota 4) (iota 3 10 -5) (vector 1 'a "s" #\c) (make-vector 2 0) (vector-length #(1 2 3))
+      (vector->list #(1 2)) (list->vector '(1 2)) (vector-copy #(1 2 3 4) 1 3) (vector-map - #(1 2))
+      (equal? '(1 #(2 "x")) (list 1 (vector 2 "x"))) (eq? '() '()) (eq? "a" "a"))
+
+; Procedures that call procedures
+(show (map + '(1 2 3) '(10 20 30)) (append-map list '(1 2) '(3 4)) (filter odd? '(1 2 3 4 5))
+      (fold cons '() '(1 2 3)) (fold-right cons '() '(1 2 3)) (apply + 1 2 '(3 4)) (any even? '(1 2)) (every even? '(2 3))
+      (find even? '(1 2 3)) (delete 2 '(1 2 3 2)) (sort '(3 1 2) <) (sort #("b" "a") string<?)
+      (sort '((b . 1) (a . 1) (c . 0)) (lambda (x y) (< (cdr x) (cdr y)))))
+
+; Strings, symbols, characters
+(show (string-append "ab" "cd" "") (substring "hello" 1 3) (string-upcase "mixed Case") (string-search "hello" "l")
+      (string-search "hello" "z") (string-split " a  b ") (string-split "a,,b" #\,) (string-join '("a" "b") "-")
+      (string-trim "  x ") (string-pad "ab" 4) (string-pad-left "7" 3) (string->list "hi") (list->string '(#\a #\b))
+      (string->symbol "sym") (symbol->string 'sym) (string<? "abc" "abd") "tab\tquote\"" #\space #\newline #\x
+      (char-upcase #\a) (char->integer #\A) (string=? "a" "a"))
+
+; Binding and control
+(define (count-to n)
+  (let loop ((i n) (l '()))
+    (if (= i 0) l (loop (- i 1) (cons i l)))))
+(define (variadic a . rest) (list a rest))
+(define (counter)
+  (let ((n 0))
+    (lambda ()
+      (set! n (+ n 1))
+      n)))
+(define c (counter))
+(c)
+(define (parity n)
+  (define (even? n) (or (= n 0) (odd? (- n 1))))
+  (define (odd? n) (and (not (= n 0)) (even? (- n 1))))
+  (if (even? n) 'even 'odd))
+(define (own-name n)
+  (define (self k) (if (= k 0) (list n) (cons k (map (lambda (x) x) (self (- k 1))))))
+  (self n))
+(show (count-to 5) (variadic 1) (variadic 1 2 3) (c) (parity 100001) (own-name 3)
+      (let* ((x 1) (y (+ x 1))) (list x y))
+      (letrec ((f (lambda (n) (if (= n 0) 1 (* n (f (- n 1))))))) (f 10))
+      (do ((i 0 (+ i 1)) (j 10 (- j i))) ((= i 4) (list i j)))
+      (map (lambda (f) (f)) (do ((i 0 (+ i 1)) (l '() (cons (lambda () i) l))) ((= i 3) l)))
+      (cond ((assv 2 '((1 one) (2 two))) => cadr) (else 'none))
+      (cond (#f 1) (2) (else 3))
+      (case 3 ((1 2) 'low) ((3 4) 'middle) (else 'high))
+      (case 'x ((y) 1) (else 2))
+      (and) (and 1 2) (or) (or #f 3) (when #f 1) (when 1 2 3) (unless #f 4)
+      `(1 ,(+ 1 1) ,@(list 3 4) #(a ,(* 2 3)) (nested `(x ,(y ,(+ 1 2)))) . end)
+      (let loop ((i 0)) (if (< i 1000000) (loop (+ i 1)) i))
+      (let loop ((i 0)) (cond ((= i 3) (set! loop list) (loop i)) (else (loop (+ i 1)))))
+      ((lambda (x) (set! x (+ x 1)) (lambda () x)) 1)
+      (eval '(let ((x 2)) (* x x)))
+      (arguments))
+
+; Names of primitives may be given another meaning
+(define (with-plus + a b) (+ a b))
+(show (with-plus * 3 4) (let ((car cdr)) (car '(1 2))))
+
+; Conditions and escapes
+(define trace '())
+(define (note x) (set! trace (cons x trace)))
+(show (guard (e ((string? e) (list 'string e)) ((symbol? e) (list 'symbol e))) (raise 'oops))
+      (guard (e ((string? e) 'outer)) (guard (e ((number? e) 'inner)) (raise "text")))
+      (guard (e (#t (list (condition-message e) (condition-irritants e)))) (error "no such thing:" 1 '(2)))
+      (guard (e (#t (condition->string e))) (vector-ref (vector) 0))
+      (guard (e (#t (condition->string e))) (undefined-procedure))
+      (with-handler (lambda (e) (* e 2)) (lambda () (+ 1 (raise 21))))
+      (+ 1 (call/ec (lambda (return) (for-each (lambda (x) (when (> x 2) (return x))) '(1 2 3 4)) 0)))
+      (call/ec (lambda (return)
+                 (dynamic-wind
+                  (lambda () (note 'in))
+                  (lambda () (return 'escaped))
+                  (lambda () (note 'out)))))
+      (reverse trace)
+      (guard (e (#t 'too-deep)) (let down ((n 0)) (+ 1 (down n)))))
+
+; Hash tables, records, ports
+(define table (make-hash-table))
+(hash-set! table '(1 2) 'list)
+(hash-set! table "key" 'string)
+(hash-set! table 1.5 'number)
+(hash-update! table "count" (lambda (n) (+ n 1)) 0)
+(hash-delete! table 1.5)
+(define-record-type point (make-point x y) point?
+  (x point-x)
+  (y point-y set-point-y!)
+  (tag point-tag))
+(define p (make-point 1 2))
+(set-point-y! p 3)
+(define out (open-output-string))
+(write '("a" b) out)
+(write-string "\nsecond line" out)
+(define in (open-input-string (get-output-string out)))
+(define name (temporary-file))
+(define file (open-output-file name))
+(do ((i 0 (+ i 1))) ((= i 5000)) (write i file) (newline file))
+(close-port file)
+(define (sum-of-lines port)
+  (let ((line (read-line port)))
+    (if (eof-object? line) 0 (+ (string->number line) (sum-of-lines port)))))
+(show (hash-ref table (list 1 2)) (hash-ref table "none" 'default) (hash->list table) (hash-count table)
+      (hash-has? table 1.5)
+      p (point-x p) (point-y p) (point? p) (point? 1)
+      (guard (e (#t (condition->string e))) (point-x 5))
+      (read in) (read-char in) (peek-char in) (read-line in) (read-line in)
+      (sum-of-lines (open-input-file name)) (string-length (read-all (open-input-file name)))
+      (file-exists? name))
+(delete-file name)
+(show (file-exists? name)
+      (begin (gc) (>= (cdr (assq 'collections (gc-stats))) 1)))

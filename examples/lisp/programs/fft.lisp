@@ -1,0 +1,73 @@
+; SPDX-License-Identifier: MIT
+; Fourier transforms of vectors of numbers: large objects full of pointers to
+; small ones.  Transforms a signal and back, and multiplies polynomials.
+
+(define rounds (if (null? (arguments)) 14 (string->number (car (arguments)))))
+(define pi (* 4.0 (atan 1.0)))
+
+; In place; re and im have the same power of two as length.
+(define (fft! re im sign)
+  (let ((n (vector-length re)))
+    (define (swap! v i j)
+      (let ((t (vector-ref v i)))
+        (vector-set! v i (vector-ref v j))
+        (vector-set! v j t)))
+    (let loop ((i 0) (j 0))
+      (when (< i (- n 1))
+        (when (< i j)
+          (swap! re i j)
+          (swap! im i j))
+        (let carry ((bit (quotient n 2)) (j j))
+          (if (and (>= bit 1) (>= j bit))
+              (carry (quotient bit 2) (- j bit))
+              (loop (+ i 1) (+ j bit))))))
+    (do ((half 1 (* half 2))) ((>= half n))
+      (do ((k 0 (+ k 1))) ((= k half))
+        (let* ((angle (/ (* sign pi k) half)) (wr (cos angle)) (wi (sin angle)))
+          (do ((i k (+ i (* 2 half)))) ((>= i n))
+            (let* ((j (+ i half))
+                   (xr (vector-ref re j)) (xi (vector-ref im j))
+                   (tr (- (* wr xr) (* wi xi)))
+                   (ti (+ (* wr xi) (* wi xr)))
+                   (ar (vector-ref re i)) (ai (vector-ref im i)))
+              (vector-set! re j (- ar tr))
+              (vector-set! im j (- ai ti))
+              (vector-set! re i (+ ar tr))
+              (vector-set! im i (+ ai ti)))))))))
+
+(define n 8192)
+
+(define (round-trip)
+  (let ((re (list->vector (map (lambda (i) (sin (* 0.01 i i))) (iota n))))
+        (im (make-vector n 0.0)))
+    (let ((before (vector-copy re)))
+      (fft! re im 1.0)
+      (fft! re im -1.0)
+      (let loop ((i 0) (worst 0.0))
+        (if (= i n)
+            worst
+            (loop (+ i 1) (max worst (abs (- (vector-ref before i) (/ (vector-ref re i) n))))))))))
+
+; (1 + x + ... + x^99)^2 has the coefficients 1 2 3 ... 100 ... 3 2 1.
+(define (square-coefficients)
+  (let ((re (make-vector 256 0.0)) (im (make-vector 256 0.0)))
+    (do ((i 0 (+ i 1))) ((= i 100)) (vector-set! re i 1.0))
+    (fft! re im 1.0)
+    (do ((i 0 (+ i 1))) ((= i 256))
+      (let ((a (vector-ref re i)) (b (vector-ref im i)))
+        (vector-set! re i (- (* a a) (* b b)))
+        (vector-set! im i (* 2.0 a b))))
+    (fft! re im -1.0)
+    (map (lambda (i) (exact (round (/ (vector-ref re i) 256)))) '(0 1 50 99 100 198 199))))
+
+(define worst 0.0)
+(define coefficients '())
+(do ((i 0 (+ i 1))) ((= i rounds))
+  (set! worst (round-trip))
+  (set! coefficients (square-coefficients)))
+
+(unless (< worst 1e-9) (error "fft: the way back is wrong by" worst))
+(unless (equal? coefficients '(1 2 51 100 99 1 0))
+  (error "fft: wrong coefficients:" coefficients))
+(write (cons 'fft coefficients))
+(newline)
