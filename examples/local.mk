@@ -24,7 +24,8 @@ examples_larger_than_limit_LDADD = src/libkindgc.la
 
 examples_tests = \
 	examples/finalizers.test examples/own_hooks.test examples/larger_than_limit.test \
-	examples/lisp/language.test examples/lisp/errors.test examples/lisp/programs.test
+	examples/lisp/language.test examples/lisp/errors.test examples/lisp/programs.test \
+	examples/lisp/kinds.test
 TESTS += $(examples_tests)
 
 EXTRA_DIST += $(examples_tests) \

@@ -23,7 +23,7 @@ src_libinternal_la_SOURCES = \
 	src/kind/fork.c \
 	src/section/section.h src/section/event.h src/section/event.c src/section/table.h src/section/table.c \
 	src/section/intercept.c src/section/world.c src/section/supply.c src/section/protect.c \
-	src/section/purge.c src/section/limit.c src/section/visit.c \
+	src/section/purge.c src/section/limit.c src/section/exclude.c src/section/visit.c \
 	src/arena/arena.h src/arena/arena.c \
 	src/collect/libgc.h src/collect/start.h src/collect/start.c src/collect/thread.h src/collect/thread.c \
 	src/collect/tls.c src/collect/create.c src/collect/roots.h src/collect/roots.c src/collect/allocate.c \

@@ -7,6 +7,7 @@
  */
 #include "chain.h"
 #include "misuse.h"
+#include "suite.h"
 #define GC_THREADS             1
 #define GC_NO_THREAD_REDIRECTS 1
 #include <errno.h>
@@ -48,7 +49,7 @@ static __attribute__((noinline)) void hold_on_stack(void)
 
 static void check_holder(enum holder holder)
 {
-    atomic_store(&links_ended, 0);
+    next_chain();
     switch (holder) {
     case STACK:
         hold_on_stack();
@@ -227,24 +228,31 @@ static void *return_chain(void *how)
     return make_chain();
 }
 
+static void check_result(int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *),
+                         int (*join)(pthread_t, void **), bool by_exit)
+{
+    pthread_t thread;
+    void *result;
+    atomic_store(&task, 0);
+    next_chain();
+    ck_assert_int_eq(create(&thread, NULL, return_chain, by_exit ? &task : NULL), 0);
+    wait_for_end();
+    collect_all();
+    ck_chain_kept();
+    ck_assert_int_eq(join(thread, &result), 0);
+    check_chain(result);
+    result = NULL;
+    collect_all();
+    ck_chain_ended();
+}
+
 START_TEST(result_until_joined)
 {
     setup();
-    for (int how = 0; how < 2; how++) {
-        pthread_t thread;
-        void *result;
-        atomic_store(&task, 0);
-        atomic_store(&links_ended, 0);
-        ck_assert_int_eq(pthread_create(&thread, NULL, return_chain, how != 0 ? &task : NULL), 0);
-        wait_for_end();
-        collect_all();
-        ck_chain_kept();
-        ck_assert_int_eq(pthread_join(thread, &result), 0);
-        check_chain(result);
-        result = NULL;
-        collect_all();
-        ck_chain_ended();
-    }
+    check_result(pthread_create, pthread_join, false);
+    check_result(pthread_create, pthread_join, true);
+    check_result(GC_pthread_create, GC_pthread_join, false);
+    check_result(GC_pthread_create, GC_pthread_join, true);
 }
 END_TEST
 
@@ -364,7 +372,7 @@ static void check_rounds(int (*create)(pthread_t *, const pthread_attr_t *, void
 {
     pthread_t thread;
     atomic_store(&rounds, 0);
-    atomic_store(&links_ended, 0);
+    next_chain();
     ck_assert_int_eq(create(&thread, NULL, end_with_key, NULL), 0);
     ck_assert_int_eq(join(thread, NULL), 0);
     ck_assert_uint_eq(atomic_load(&rounds), PTHREAD_DESTRUCTOR_ITERATIONS);
@@ -451,9 +459,11 @@ START_TEST(signals_blocked)
 }
 END_TEST
 
+static _Atomic unsigned held_ended;
+
 static void *wait_with_tls(void *unused)
 {
-    hold_in_tls();
+    in_tls = make_chain_counted_by(&held_ended);
     sem_post(&done);
     wait_for(&go);
     return unused;
@@ -467,7 +477,7 @@ static void *fork_here(void *unused)
     if (child == 0) {
         alarm(20);
         collect_all();
-        if (atomic_load(&links_ended) < CHAIN / 2) /* that thread is not in the child */
+        if (atomic_load(&held_ended) < CHAIN / 2) /* that thread is not in the child */
             _exit(1);
         check_all(NULL);
         pthread_t thread;
@@ -492,7 +502,8 @@ START_TEST(forked_child)
     fork_here(NULL);
     ck_assert_int_eq(pthread_create(&forker, NULL, fork_here, NULL), 0);
     ck_assert_int_eq(pthread_join(forker, NULL), 0);
-    ck_chain_kept();
+    collect_all();
+    ck_assert_uint_eq(atomic_load(&held_ended), 0);
     sem_post(&go);
     ck_assert_int_eq(pthread_join(holder, NULL), 0);
 }
@@ -511,32 +522,7 @@ START_TEST(registering)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("thread");
-    TCase *t = tcase_create("thread");
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, main_thread);
-    tcase_add_test(t, by_pthread_create);
-    tcase_add_test(t, by_gc_pthread_create);
-    tcase_add_test(t, by_thrd_create);
-    tcase_add_test(t, by_timer);
-    tcase_add_test(t, registered_by_others);
-    tcase_add_test(t, started_by_another_thread);
-    tcase_add_test(t, result_until_joined);
-    tcase_add_test(t, no_result_when_detached);
-    tcase_add_test(t, other_joins);
-    tcase_add_test(t, argument_of_new_thread);
-    tcase_add_test(t, destructors);
-    tcase_add_test(t, last_round_is_over);
-    tcase_add_test(t, cancelled);
-    tcase_add_test(t, signals_blocked);
-    tcase_add_test(t, forked_child);
-    tcase_add_test(t, registering);
-    suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
-}
+SUITE("thread", main_thread, by_pthread_create, by_gc_pthread_create, by_thrd_create, by_timer,
+      registered_by_others, started_by_another_thread, result_until_joined, no_result_when_detached,
+      other_joins, argument_of_new_thread, destructors, last_round_is_over, cancelled, signals_blocked,
+      forked_child, registering)

@@ -60,7 +60,7 @@ typedef struct port_counts {
     size_t closed;    /* file descriptors that they closed */
 } port_counts;
 extern port_counts ports;
-void flush_output(void);                 /* of the standard output */
+bool flush_output(void);                 /* of the standard output; false with errno when it cannot */
 value read_whole_file(const char *path); /* a string; raises */
 
 /* lib_control.c */

@@ -137,10 +137,9 @@ static void flush(port *p)
                     strerror(errno));
 }
 
-void flush_output(void)
+bool flush_output(void)
 {
-    if (standard_output) /* else it failed while starting */
-        write_out(standard_output);
+    return !standard_output || write_out(standard_output); /* NULL: it failed while starting */
 }
 
 void show(value v)
@@ -196,6 +195,12 @@ static bool fill(port *p)
     return n > 0;
 }
 
+/* What is in the buffer and not read yet. */
+static const char *unread(const port *p)
+{
+    return p->buffer.bytes ? p->buffer.bytes + p->at : "";
+}
+
 static value p_read_char(int argc, value *argv)
 {
     (void)argc;
@@ -222,7 +227,7 @@ static value p_read_line(int argc, value *argv)
     size_t seen = 0; /* bytes behind at that hold no newline */
     for (;;) {
         size_t left = p->buffer.length - p->at;
-        const char *start = p->buffer.bytes + p->at, *end = NULL;
+        const char *start = unread(p), *end = NULL;
         if (left > seen)
             end = memchr(start + seen, '\n', left - seen);
         if (end) {
@@ -233,7 +238,7 @@ static value p_read_line(int argc, value *argv)
         if (!fill(p)) {
             if (left == 0)
                 return END_OF_FILE;
-            start = p->buffer.bytes + p->at;
+            start = unread(p);
             p->at = p->buffer.length;
             return new_string(start, left);
         }
@@ -246,7 +251,7 @@ static value p_read_all(int argc, value *argv)
     port *p = to_port(argv[0], true);
     while (fill(p))
         ;
-    value s = new_string(p->buffer.bytes ? p->buffer.bytes + p->at : "", p->buffer.length - p->at);
+    value s = new_string(unread(p), p->buffer.length - p->at);
     p->at = p->buffer.length;
     return s;
 }
@@ -257,10 +262,10 @@ static value p_read(int argc, value *argv)
     port *p = to_port(argv[0], true);
     while (fill(p))
         ;
-    const char *start = p->buffer.bytes ? p->buffer.bytes : "";
-    reader r = {start + p->at, start + p->buffer.length, "port", p->line, FALSE, false};
+    const char *start = unread(p);
+    reader r = {start, start + (p->buffer.length - p->at), "port", p->line, FALSE, false};
     value v = read_datum(&r);
-    p->at = (size_t)(r.at - start);
+    p->at += (size_t)(r.at - start);
     p->line = r.line;
     return v;
 }

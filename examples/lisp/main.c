@@ -46,7 +46,10 @@ static const char help[] =
 
 void finish(int status)
 {
-    flush_output();
+    if (!flush_output()) {
+        fprintf(stderr, "lisp: cannot write the output: %s\n", strerror(errno));
+        status = status ? status : 1;
+    }
     if (options.table) {
         measure_heading();
         measure_row(options.argc ? options.argv[0] : options.expression ? "-e" : "stdin");

@@ -62,11 +62,18 @@ static int add_section(const kgc_section *s, void *arg)
     return 0;
 }
 
+/* The column of the heap's kind: a specification may be long. */
+static int kind_width(void)
+{
+    size_t width = strlen(kgc_kind_name(kgc_heap_kind()));
+    return width < 12 ? 12 : (int)width;
+}
+
 void measure_heading(void)
 {
-    fprintf(stderr, "%-16s %-12s %7s %5s %9s %9s %8s %6s %6s  %s\n", "program", "heap kind", "time s", "GCs",
-            "pauses ms", "longest", "heap MiB", "final.", "closed",
-            "sections: kind, number, MiB, resident, huge");
+    fprintf(stderr, "%-12s %-*s %7s %5s %9s %9s %8s %6s %6s   %8s %7s %8s %7s  %s\n", "program", kind_width(),
+            "heap kind", "time s", "GCs", "pauses ms", "longest", "heap MiB", "final.", "closed", "sections",
+            "MiB", "resident", "huge", "of kind");
 }
 
 void measure_row(const char *program)
@@ -77,14 +84,14 @@ void measure_row(const char *program)
     double seconds = (double)(now.tv_sec - started.tv_sec) + (double)(now.tv_nsec - started.tv_nsec) / 1e9;
     kgc_heap_visit_sections(add_section, all);
     const char *kind = kgc_kind_name(kgc_heap_kind()), *base = strrchr(program, '/');
-    char name[32];
-    snprintf(name, sizeof name, "%.*s", (int)strcspn(base ? base + 1 : program, "."),
-             base ? base + 1 : program);
-    fprintf(stderr, "%-16s %-12s %7.2f %5zu %9.1f %9.1f %8.1f %6zu %6zu ", name, kind, seconds,
-            measured.collections, (double)measured.pauses / 1e6, (double)measured.longest / 1e6,
-            (double)kgc_heap_size() / MIB, ports.finalized, ports.closed);
+    base = base ? base + 1 : program;
+    int left =
+        fprintf(stderr, "%-12.*s %-*s %7.2f %5zu %9.1f %9.1f %8.1f %6zu %6zu  ", (int)strcspn(base, "."),
+                base, kind_width(), kind, seconds, measured.collections, (double)measured.pauses / 1e6,
+                (double)measured.longest / 1e6, (double)kgc_heap_size() / MIB, ports.finalized, ports.closed);
+    /* A tier has sections of several kinds: a line for each. */
     for (int i = 0; i < MOST_KINDS && all[i].kind; i++)
-        fprintf(stderr, " %s %zu, %.1f, %.1f, %.1f;", all[i].kind, all[i].sections,
-                (double)all[i].bytes / MIB, (double)all[i].resident / MIB, (double)all[i].huge / MIB);
-    fputc('\n', stderr);
+        fprintf(stderr, "%*s%9zu %7.1f %8.1f %7.1f  %s\n", i ? left : 0, "", all[i].sections,
+                (double)all[i].bytes / MIB, (double)all[i].resident / MIB, (double)all[i].huge / MIB,
+                all[i].kind);
 }

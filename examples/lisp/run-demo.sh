@@ -13,8 +13,9 @@ if [ -z "$build" ]; then
     exit 2
 fi
 lisp=$build/examples/lisp/lisp
-if [ ! -x "$lisp" ]; then
-    echo "run-demo.sh: $lisp is missing: run 'make check' or 'make examples/lisp/lisp' in $build" >&2
+# It is an example: "make" alone does not build it.
+if ! make -s -C "$build" examples/lisp/lisp >&2; then
+    echo "run-demo.sh: cannot build examples/lisp/lisp in $build" >&2
     exit 1
 fi
 spill=${TMPDIR:-/var/tmp}
@@ -46,7 +47,7 @@ for kind in $kinds; do
     kind_start=$(seconds)
     echo
     echo "heap on $kind"
-    heading=yes
+    heading= # what sed does with the heading: keeps the first
     for name; do
         TMPDIR=$dir "$lisp" --heap "$kind" --table "$here/programs/$name.lisp" >"$dir/out" 2>"$dir/err"
         status=$?
@@ -61,12 +62,8 @@ for kind in $kinds; do
             diff "$here/programs/$name.expected" "$dir/out" | sed 's/^/    /'
             failed=$((failed + 1))
         fi
-        if [ -n "$heading" ]; then
-            tail -n 2 "$dir/err" | sed 's/^/  /'
-            heading=
-        else
-            tail -n 1 "$dir/err" | sed 's/^/  /'
-        fi
+        sed -n "/^program /,\$p" "$dir/err" | sed "$heading" | sed 's/^/  /'
+        heading=1d
     done
     echo "$kind_start $(seconds)" | awk -v kind="$kind" '{ printf "  all programs on %s: %.1f s\n", kind, $2 - $1 }'
 done

@@ -35,15 +35,17 @@ KGC_API KGC_MALLOC KGC_ALLOC_SIZE(1) void *kgc_allocate_atomic(size_t size);
 /*
  * Resizes a collectable object, which may move; scanned stays scanned and
  * atomic atomic.  p NULL allocates a scanned object; size 0 releases p and
- * returns NULL.  On failure NULL with errno ENOMEM, p unchanged; EINVAL when p is not the start
- * of an object.
+ * returns NULL.  An object that moves leaves its finalizer behind, which does
+ * not run any more.  On failure NULL with errno ENOMEM, p unchanged; EINVAL
+ * when p is not the start of a collectable object.
  */
 KGC_API __attribute__((warn_unused_result)) KGC_ALLOC_SIZE(2) void *kgc_reallocate(void *p, size_t size);
 
 /*
  * Frees an object now.  Never needed; sound only when nothing uses it any
  * more.  Its finalizer does not run.  NULL: nothing.  A pointer that is not
- * the start of a collectable object calls the fatal handler.
+ * the start of a collectable object calls the fatal handler; that a small
+ * object was released already cannot be noticed.
  */
 KGC_API void kgc_release(void *p);
 

@@ -40,8 +40,8 @@ KGC_API int kgc_kind_posix_memalign(kgc_kind *kind, void **out, size_t alignment
 
 /*
  * Frees a block.  kind NULL: the kind is found.  p NULL: nothing.  A pointer
- * that does not belong to any kind's explicit memory calls the fatal handler.
- * errno is preserved.
+ * that does not belong to any kind's explicit memory, or to another kind's
+ * than the one named, calls the fatal handler.  errno is preserved.
  */
 KGC_API void kgc_kind_free(kgc_kind *kind_or_null, void *p);
 

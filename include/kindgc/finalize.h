@@ -55,6 +55,12 @@ typedef enum kgc_finalizer_policy {
  * Chooses where finalizers run.  Returns 0; EINVAL for an unknown policy;
  * what pthread_create(3) returned.  Uses libgc's finalizer notifier; a
  * program that sets its own (Guile does) must keep the default policy.
+ * KGC_EVENT_FINALIZERS_READY is emitted under the two other policies.
+ *
+ * The library's thread blocks the program's signals and ends with the
+ * process; exit(3) does not wait for it.  A forked child makes its own when
+ * finalizers are ready there; if it cannot, they run in the thread that
+ * allocates.
  */
 KGC_API int kgc_set_finalizer_thread(kgc_finalizer_policy policy);
 

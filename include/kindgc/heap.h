@@ -40,7 +40,8 @@ KGC_API size_t kgc_bytes_since_gc(void);
 KGC_API size_t kgc_total_bytes(void);
 
 /* Most bytes of heap; 0: no limit.  A heap that is larger already stays, and
-   does not grow.  Returns 0. */
+   does not grow.  A limit that the user has set in the environment stays in
+   force.  Returns 0, or what kgc_init() returns when the library cannot start. */
 KGC_API int kgc_heap_set_limit(size_t bytes);
 
 /*
@@ -70,19 +71,32 @@ KGC_API void kgc_heap_visit_sections(int (*fn)(const kgc_section *, void *), voi
  * Makes the calling thread's stack, registers and thread-local variables
  * roots.  Never needed for threads made by pthread_create(3) or
  * thrd_create(3) after the library started, or that call an allocating
- * function.  Ends by itself when the thread ends.
+ * function.  Ends by itself after the thread's last destructors of
+ * thread-local variables and pthread keys; in the last of their four rounds
+ * they should not allocate any more (ENOTSUP).  What a thread returns is kept
+ * alive until it is joined or detached.
+ *
+ * Thread-local variables are found in what glibc calls static storage: those
+ * of the program and of all libraries that it was started with.  Not roots
+ * are thread-local variables of libraries that dlopen(3) loads later, unless
+ * they fit into what is left of that storage, and the values of pthread keys
+ * from the 33rd on: glibc keeps both in malloc(3)'s memory.
+ *
  * Returns 0 (also when it is registered already) or ENOMEM/ENOTSUP.
  */
 KGC_API int kgc_thread_register(void);
-/* Its stack is no root any more.  Returns 0, or EINVAL when the thread is
-   not registered or was made known to the collector by others. */
+/* Its stack is no root any more, until it calls an allocating function.
+   Returns 0, or EINVAL when the thread is not registered or was made known to
+   the collector by others. */
 KGC_API int kgc_thread_unregister(void);
 
 /*
  * Scans [lo, hi) as a root at every collection.  The range must stay
  * readable until it is removed; it is widened to words.  Ranges added twice
- * are removed twice.  Survives GC_clear_roots().
- * Return 0; EINVAL (empty or NULL range; removing one that was not added), ENOMEM.
+ * are removed twice.  Survives GC_clear_roots(), but not a program that
+ * replaces libgc's procedure for other roots without calling the one before.
+ * Return 0; EINVAL (empty or NULL range; removing one that was not added),
+ * ENOMEM, or what kgc_init() returns when the library cannot start.
  */
 KGC_API int kgc_root_add(void *lo, void *hi);
 KGC_API int kgc_root_remove(void *lo, void *hi);

@@ -37,9 +37,11 @@ KGC_API KGC_MALLOC KGC_ALLOC_SIZE(2) void *kgc_aligned_alloc(size_t alignment, s
 /* As posix_memalign(3): 0, EINVAL or ENOMEM; *out and errno are untouched on failure. */
 KGC_API int kgc_posix_memalign(void **out, size_t alignment, size_t size);
 
-/* Usable bytes at p, at least what was asked for; 0 for NULL. */
+/* Usable bytes at p, at least what was asked for; 0 for NULL and for what is
+   not an allocated block. */
 KGC_API size_t kgc_malloc_usable_size(const void *p);
-/* True when the block now holds size bytes where it is; never moves it. */
+/* True when the block now holds size bytes where it is; never moves it.
+   False for NULL. */
 KGC_API bool kgc_realloc_in_place(void *p, size_t size);
 
 KGC_END_DECLS

@@ -76,31 +76,30 @@ static int close_arena(kgc_kind *kind)
 
 static const struct kgc__explicit_ops ops = {.close = close_arena, .allocated = allocated};
 
-/* Most bytes that the kind can hold; SIZE_MAX: no limit. */
+/* Most bytes that the kind, or the smallest member of a tier, can hold; SIZE_MAX: no limit. */
 static size_t limit_of(const kgc_kind *kind)
 {
-    size_t sum = kind->members != 0               ? 0
-                 : kind->space.range.base != NULL ? kind->space.range.limit
-                 : kind->caller_limit != 0        ? kind->caller_limit
-                                                  : SIZE_MAX;
-    for (unsigned i = 0; i < kind->members; i++)
-        if (__builtin_add_overflow(sum, limit_of(kind->member[i]), &sum))
-            return SIZE_MAX;
-    return sum;
+    size_t least = SIZE_MAX;
+    if (kind->space.range.base != NULL)
+        least = kind->space.range.limit;
+    else if (kind->caller_limit != 0)
+        least = kind->caller_limit;
+    for (unsigned i = 0; i < kind->members; i++) {
+        size_t limit = limit_of(kind->member[i]);
+        least = limit < least ? limit : least;
+    }
+    return least;
 }
 
 /*
- * jemalloc asks for 2 MiB, then more and more (8, 20, ... MiB) at once, and
- * only when that is refused for what it needs.  In a small kind the first
- * such gulp would leave nothing to the GC heap, so growth is bound to a
- * sixteenth of the limit there.
+ * jemalloc asks for 2 MiB, then more and more at once, and only when that is
+ * refused for what it needs.  In a small kind such gulps would leave nothing
+ * to the GC heap; in a tier they would pass over a member that has room.  So
+ * growth is bound to a sixteenth of the limit.
  */
 static void bound_growth(unsigned index, const kgc_kind *kind)
 {
-    size_t limit = limit_of(kind);
-    if (limit >= KGC_GIB)
-        return;
-    size_t growth = kgc__round_down(limit / 16, 4096);
+    size_t growth = kgc__round_down(limit_of(kind) / 16, 4096);
     if (growth < 64 * KGC_KIB)
         growth = 64 * KGC_KIB;
     control("arena.%u.retain_grow_limit", index, NULL, NULL, &growth, sizeof growth);
@@ -158,9 +157,14 @@ static void *out_of_memory(const kgc_kind *kind, size_t size)
     return fail(ENOMEM);
 }
 
-/* kind is one that a caller opened, size at least 1. */
+/* jemalloc aligns blocks of 8 bytes to 8; and it knows no size 0. */
+enum { SMALLEST = 16 };
+
+/* kind is one that a caller opened. */
 static void *allocate(kgc_kind *kind, size_t size, int extra_flags)
 {
+    if (size < SMALLEST)
+        size = SMALLEST;
     if (size > PTRDIFF_MAX)
         return out_of_memory(kind, size);
     int flags = flags_of(kind);
@@ -182,7 +186,7 @@ static kgc_kind *root_of(kgc_kind *kind, const char *function)
 void *kgc_kind_malloc(kgc_kind *kind, size_t size)
 {
     kind = root_of(kind, "kgc_kind_malloc");
-    return kind != NULL ? allocate(kind, size != 0 ? size : 1, 0) : NULL;
+    return kind != NULL ? allocate(kind, size, 0) : NULL;
 }
 
 void *kgc_kind_calloc(kgc_kind *kind, size_t count, size_t size)
@@ -193,7 +197,7 @@ void *kgc_kind_calloc(kgc_kind *kind, size_t count, size_t size)
         return NULL;
     if (__builtin_mul_overflow(count, size, &sum))
         return out_of_memory(kind, SIZE_MAX);
-    return allocate(kind, sum != 0 ? sum : 1, MALLOCX_ZERO);
+    return allocate(kind, sum, MALLOCX_ZERO);
 }
 
 int kgc_kind_posix_memalign(kgc_kind *kind, void **out, size_t alignment, size_t size)
@@ -203,7 +207,7 @@ int kgc_kind_posix_memalign(kgc_kind *kind, void **out, size_t alignment, size_t
         return kgc__fail(EINVAL, "kgc_kind_posix_memalign: the alignment is a power of two, and at least %zu",
                          sizeof(void *));
     kind = root_of(kind, "kgc_kind_posix_memalign");
-    void *p = kind != NULL ? allocate(kind, size != 0 ? size : 1, MALLOCX_ALIGN(alignment)) : NULL;
+    void *p = kind != NULL ? allocate(kind, size, MALLOCX_ALIGN(alignment)) : NULL;
     if (p != NULL)
         *out = p;
     else
@@ -264,7 +268,7 @@ void *kgc_kind_realloc(kgc_kind *kind, void *p, size_t size)
 {
     if (p == NULL) {
         kind = root_of(kind, "kgc_kind_realloc");
-        return kind != NULL ? allocate(kind, size != 0 ? size : 1, 0) : NULL;
+        return kind != NULL ? allocate(kind, size, 0) : NULL;
     }
     kgc_kind *owner = owner_of(NULL, p, "kgc_kind_realloc");
     if (owner == NULL)
@@ -281,7 +285,7 @@ void *kgc_kind_realloc(kgc_kind *kind, void *p, size_t size)
     int flags = flags_of(kind);
     if (flags == 0)
         return fail(ENOMEM);
-    void *q = rallocx(p, size, flags);
+    void *q = rallocx(p, size < SMALLEST ? SMALLEST : size, flags);
     return q != NULL ? q : out_of_memory(kind, size);
 }
 

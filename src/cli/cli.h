@@ -34,7 +34,7 @@ char *cli_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 const char *cli_human(double bytes, char text[24]);
 
 /*
- * Finds a program as execvp(3) does.  On failure returns NULL and the exit
+ * Finds a program in PATH.  On failure returns NULL and the exit
  * status, having said why.  The result is the caller's.
  */
 char *cli_find_program(const char *name, int *status);

@@ -93,7 +93,7 @@ static const char *reason(const char *spec)
                                                                                                  : text;
 }
 
-static void print_row(const char *spec, double capacity, const char *of)
+static void print_row(int width, const char *spec, double capacity, const char *of)
 {
     char amount[24], page[24], text[64] = "-";
     bool usable = kgc_kind_check(spec) == 0;
@@ -101,8 +101,8 @@ static void print_row(const char *spec, double capacity, const char *of)
     size_t size = usable ? page_size(spec) : 0;
     if (capacity >= 0)
         snprintf(text, sizeof text, "%s %s", cli_human(capacity, amount), of);
-    printf("%-38s %-4s %-5s %-26s%s%s\n", spec, usable ? "yes" : "no",
-           size != 0 ? kgc__format_size(size, page) : "-", text, *why != '\0' ? " " : "", why);
+    printf("%-*s %-4s %-5s %-*s%s%s\n", width, spec, usable ? "yes" : "no",
+           size != 0 ? kgc__format_size(size, page) : "-", usable ? 0 : 22, text, usable ? "" : " ", why);
     free(why);
 }
 
@@ -115,13 +115,14 @@ int cli_kinds(int argc, char **argv)
     double memory = read_meminfo("MemAvailable"), disk = disk_capacity(directory);
     char *path = escape(directory), *file = cli_format("file:%s", path);
     char *tier = cli_format("tier:default@" TIER_AMOUNT "+%s", file);
-    printf("%-38s %-4s %-5s %s\n", "KIND", "HERE", "PAGE", "CAPACITY");
-    print_row("default", memory, "of memory");
-    print_row("thp", memory, "of memory");
-    print_row("hugetlb:2M", hugetlb_capacity(2 * KGC_MIB), "in free pages");
-    print_row("hugetlb:1G", hugetlb_capacity(KGC_GIB), "in free pages");
-    print_row(file, disk, "on disk");
-    print_row(tier, disk >= 0 ? disk + (double)(TIER_AMOUNT_MIB * KGC_MIB) : -1, "in all");
+    int width = (int)strlen(tier);
+    printf("%-*s %-4s %-5s %s\n", width, "KIND", "HERE", "PAGE", "CAPACITY");
+    print_row(width, "default", memory, "of memory");
+    print_row(width, "thp", memory, "of memory");
+    print_row(width, "hugetlb:2M", hugetlb_capacity(2 * KGC_MIB), "in free pages");
+    print_row(width, "hugetlb:1G", hugetlb_capacity(KGC_GIB), "in free pages");
+    print_row(width, file, disk, "on disk");
+    print_row(width, tier, disk >= 0 ? disk + (double)(TIER_AMOUNT_MIB * KGC_MIB) : -1, "in all");
     free(tier);
     free(file);
     free(path);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Finds a program where execvp(3) would. */
+/* Finds a program where a shell would. */
 #include "cli/cli.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -38,11 +38,11 @@ static char *search(const char *name, char *list, int *error)
 {
     *error = ENOENT;
     for (char *directory; (directory = strsep(&list, ":")) != NULL;) {
-        char *path = *directory != '\0' ? cli_format("%s/%s", directory, name) : cli_format("%s", name);
+        char *path = *directory != '\0' ? cli_format("%s/%s", directory, name) : cli_format("./%s", name);
         int why = cannot_execute(path);
         if (why == 0)
             return path;
-        if (why == EACCES)
+        if (why == EACCES && access(path, F_OK) == 0) /* it is there; not so behind a closed directory */
             *error = EACCES;
         free(path);
     }

@@ -9,9 +9,9 @@
 /* The versions of the format that this command knows: see src/report/report.c. */
 enum { VERSION = 1 };
 
-/* The report at hand; what is missing in it is noted, and shown as 0. */
+/* What is missing in a report is noted, and read as 0. */
 struct view {
-    const char *file;
+    FILE *out;           /* shown only when nothing is missing */
     const char *missing; /* the first field that is missing or of a wrong type */
 };
 
@@ -66,38 +66,40 @@ static const char *limit(const json_t *object, char buffer[24])
 static void print_process(struct view *v, const json_t *r)
 {
     char a[24];
-    printf("%s, process %.0f, heap on %s\n", text(v, r, "program"), number(v, r, "pid"),
-           text(v, r, "heap_kind"));
-    printf("%.3f s, of these %.3f s user and %.3f s system time; at most %s in memory\n\n",
-           number(v, r, "seconds"), number(v, r, "user_seconds"), number(v, r, "system_seconds"),
-           cli_human(number(v, r, "peak_resident"), a));
+    fprintf(v->out, "%s, process %.0f, heap on %s\n", text(v, r, "program"), number(v, r, "pid"),
+            text(v, r, "heap_kind"));
+    fprintf(v->out, "%.3f s, of these %.3f s user and %.3f s system time; at most %s in memory\n\n",
+            number(v, r, "seconds"), number(v, r, "user_seconds"), number(v, r, "system_seconds"),
+            cli_human(number(v, r, "peak_resident"), a));
 }
 
 static void print_heap(struct view *v, const json_t *r)
 {
     char a[24], b[24], c[24], d[24], e[24];
     const json_t *heap = field(v, r, "heap", is_object), *pause = field(v, r, "pause", is_object);
-    printf("heap         %s: %s in use, %s free; %s allocated in total; limit %s\n",
-           cli_human(number(v, heap, "size"), a), cli_human(number(v, heap, "live_estimate"), b),
-           cli_human(number(v, heap, "free"), c), cli_human(number(v, heap, "total"), d), limit(heap, e));
-    printf("collections  %.0f; %.0f pauses, %.1f ms in total, the longest %.1f ms\n",
-           number(v, r, "collections"), number(v, pause, "count"), number(v, pause, "total_ns") / 1e6,
-           number(v, pause, "longest_ns") / 1e6);
-    printf("given back   %s\n", cli_human(number(v, r, "purged"), a));
-    printf("mappings     %.0f\n\n", number(v, r, "mappings"));
+    fprintf(v->out, "heap         %s: %s in use, %s free; %s allocated in total; limit %s\n",
+            cli_human(number(v, heap, "size"), a), cli_human(number(v, heap, "live_estimate"), b),
+            cli_human(number(v, heap, "free"), c), cli_human(number(v, heap, "total"), d), limit(heap, e));
+    fprintf(v->out, "collections  %.0f; %.0f pauses, %.1f ms in total, the longest %.1f ms\n",
+            number(v, r, "collections"), number(v, pause, "count"), number(v, pause, "total_ns") / 1e6,
+            number(v, pause, "longest_ns") / 1e6);
+    fprintf(v->out, "given back   %s\n", cli_human(number(v, r, "purged"), a));
+    fprintf(v->out, "mappings     %.0f\n\n", number(v, r, "mappings"));
 }
 
 static void print_kind(struct view *v, const json_t *k)
 {
     char a[24], b[24], c[24], d[24], e[24];
-    printf("%s%-*s %10s %10s %10s %10s %10s %8.0f\n", json_object_get(k, "member_of") != NULL ? "  " : "",
-           json_object_get(k, "member_of") != NULL ? 30 : 32, text(v, k, "kind"),
-           cli_human(number(v, k, "section_bytes"), a), cli_human(number(v, k, "resident"), b),
-           cli_human(number(v, k, "huge"), c), cli_human(number(v, k, "purged"), d), limit(k, e),
-           number(v, k, "refusals"));
+    fprintf(v->out, "%s%-*s %10s %10s %10s %10s %10s %8.0f\n",
+            json_object_get(k, "member_of") != NULL ? "  " : "",
+            json_object_get(k, "member_of") != NULL ? 30 : 32, text(v, k, "kind"),
+            cli_human(number(v, k, "section_bytes"), a), cli_human(number(v, k, "resident"), b),
+            cli_human(number(v, k, "huge"), c), cli_human(number(v, k, "purged"), d), limit(k, e),
+            number(v, k, "refusals"));
     const json_t *blocks = json_object_get(k, "file_blocks");
     if (json_is_number(blocks))
-        printf("    %s on disk in %s\n", cli_human(json_number_value(blocks), a), text(v, k, "directory"));
+        fprintf(v->out, "    %s on disk in %s\n", cli_human(json_number_value(blocks), a),
+                text(v, k, "directory"));
 }
 
 static void print_kinds(struct view *v, const json_t *r)
@@ -106,10 +108,10 @@ static void print_kinds(struct view *v, const json_t *r)
     const json_t *kinds = field(v, r, "kinds", is_array);
     size_t i;
     json_t *k;
-    printf("%-32s %10s %10s %10s %10s %10s %8s\n", "KIND", "SECTIONS", "RESIDENT", "HUGE", "GIVEN BACK",
-           "LIMIT", "REFUSALS");
+    fprintf(v->out, "%-32s %10s %10s %10s %10s %10s %8s\n", "KIND", "SECTIONS", "RESIDENT", "HUGE",
+            "GIVEN BACK", "LIMIT", "REFUSALS");
     json_array_foreach(kinds, i, k) print_kind(v, k);
-    printf("%-32s %10s\n", "plain (the collector's tables)", cli_human(number(v, r, "plain"), a));
+    fprintf(v->out, "%-32s %10s\n", "plain (the collector's tables)", cli_human(number(v, r, "plain"), a));
 }
 
 static void print_sections(struct view *v, const json_t *r)
@@ -118,12 +120,12 @@ static void print_sections(struct view *v, const json_t *r)
     const json_t *sections = field(v, r, "sections", is_array);
     size_t i;
     json_t *s;
-    printf("\n%-18s %10s %10s %10s %10s  %s\n", "SECTION AT", "SIZE", "RESIDENT", "HUGE", "GIVEN BACK",
-           "KIND");
+    fprintf(v->out, "\n%-18s %10s %10s %10s %10s  %s\n", "SECTION AT", "SIZE", "RESIDENT", "HUGE",
+            "GIVEN BACK", "KIND");
     json_array_foreach(sections, i, s)
-        printf("%-18s %10s %10s %10s %10s  %s\n", text(v, s, "base"), cli_human(number(v, s, "size"), a),
-               cli_human(number(v, s, "resident"), b), cli_human(number(v, s, "huge"), c),
-               cli_human(number(v, s, "purged"), d), text(v, s, "kind"));
+        fprintf(v->out, "%-18s %10s %10s %10s %10s  %s\n", text(v, s, "base"),
+                cli_human(number(v, s, "size"), a), cli_human(number(v, s, "resident"), b),
+                cli_human(number(v, s, "huge"), c), cli_human(number(v, s, "purged"), d), text(v, s, "kind"));
 }
 
 static json_t *load(const char *file)
@@ -153,9 +155,33 @@ static json_t *load(const char *file)
     return NULL;
 }
 
+/* Shows the report; the text is complete or not printed at all. */
+static int show(const char *file, const json_t *r, bool sections)
+{
+    char *shown = NULL;
+    size_t size = 0;
+    struct view v = {.out = open_memstream(&shown, &size)};
+    if (v.out == NULL)
+        return cli_fail(CLI_FAILED, "out of memory");
+    print_process(&v, r);
+    print_heap(&v, r);
+    print_kinds(&v, r);
+    if (sections)
+        print_sections(&v, r);
+    int status = 0;
+    if (fclose(v.out) != 0)
+        status = cli_fail(CLI_FAILED, "out of memory");
+    else if (v.missing != NULL)
+        status = cli_fail(CLI_FAILED, "%s: the report is damaged: \"%s\" is missing or of a wrong type", file,
+                          v.missing);
+    else
+        fwrite(shown, 1, size, stdout);
+    free(shown);
+    return status != 0 ? status : cli_finish_output();
+}
+
 int cli_report(int argc, char **argv)
 {
-    static const char usage[] = "kindgc report [--sections] FILE";
     bool sections = false;
     int i = 1;
     for (; i < argc && argv[i][0] == '-' && argv[i][1] != '\0'; i++) {
@@ -168,20 +194,11 @@ int cli_report(int argc, char **argv)
         sections = true;
     }
     if (i != argc - 1)
-        return cli_fail(CLI_FAILED, "report: one file is needed: %s", usage);
-    struct view v = {.file = argv[i]};
-    json_t *r = load(v.file);
+        return cli_fail(CLI_FAILED, "report: one file is needed: kindgc report [--sections] FILE");
+    json_t *r = load(argv[i]);
     if (r == NULL)
         return CLI_FAILED;
-    print_process(&v, r);
-    print_heap(&v, r);
-    print_kinds(&v, r);
-    if (sections)
-        print_sections(&v, r);
+    int status = show(argv[i], r, sections);
     json_decref(r);
-    int status = cli_finish_output();
-    if (status == 0 && v.missing != NULL)
-        status = cli_fail(CLI_FAILED, "%s: the report is damaged: \"%s\" is missing or of a wrong type",
-                          v.file, v.missing);
     return status;
 }

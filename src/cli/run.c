@@ -105,7 +105,7 @@ static int take_option(char **settings, const struct option *o, const char *valu
     if (cli_settings_has(*settings, o->name, strlen(o->name)))
         return cli_fail(CLI_FAILED, "--%s is given twice", o->name);
     if (strcmp(o->name, "heap") == 0 && kgc_kind_check(value) != 0)
-        return cli_fail(CLI_FAILED, "--heap %s: %s", value, kgc_last_error());
+        return cli_fail(CLI_FAILED, "--heap: %s", kgc_last_error()); /* which begins with the kind */
     char *text = strcmp(o->name, "report") == 0 ? absolute(value) : cli_format("%s", value);
     *settings = cli_settings_add(*settings, o->name, text);
     free(text);
@@ -202,7 +202,7 @@ int cli_run(int argc, char **argv)
     } else {
         status = set_environment(settings);
         if (status == 0) {
-            execvp(argv[next], argv + next);
+            execvp(path, argv + next);
             status = cli_fail(errno == ENOENT ? CLI_NOT_FOUND : CLI_CANNOT_RUN, "%s: %s", argv[next],
                               strerror(errno));
         }

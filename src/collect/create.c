@@ -9,7 +9,8 @@
  * that only run under `kindgc run` see no change.  Threads that libgc makes
  * pass through here too.  Its marking threads must stay unknown to it; the
  * threads of GC_pthread_create() register themselves, and only their
- * thread-local storage is added.
+ * thread-local storage is added, and the result of those that end by
+ * pthread_exit(3), which libgc forgets.
  *
  * The argument of a new thread and the result of an ended one are in a root's
  * record: nowhere else would the collector see them.
@@ -129,6 +130,8 @@ static void *run_of_libgc(void *p)
     void *(*start)(void *) = take_start(p, &value);
     pthread_cleanup_push(after_libgc, NULL);
     result = start(value);
+    if (mine != NULL)
+        mine->value = result;
     pthread_cleanup_pop(1);
     return result;
 }
@@ -154,7 +157,7 @@ EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
         return REAL(pthread_create)(thread, attributes, start, arg);
     kgc__threads_enable();
     bool of_libgc = kgc__section_is_libgc((void *)(uintptr_t)start);
-    struct kgc__root *r = record_for(start, arg, !of_libgc && is_joinable(attributes));
+    struct kgc__root *r = record_for(start, arg, is_joinable(attributes));
     if (r == NULL)
         return EAGAIN;
     struct naming naming = {.record = r, .serial = r->serial};

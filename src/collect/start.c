@@ -129,6 +129,9 @@ static int start_locked(void)
         kgc__section_set_limit(kgc__settings.limit);
     kgc__roots_attach();
     kgc__heap_attach_oom();
+    /* libgc makes its table of finalizers when it first looks into it, and
+       aborts when there is no memory; now there is. */
+    GC_register_finalizer_no_order(&lock, NULL, NULL, NULL, NULL);
     error = kgc__threads_start();
     if (error == 0)
         atomic_store_explicit(&started, true, memory_order_release);

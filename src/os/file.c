@@ -2,6 +2,7 @@
 /* Unlinked temporary files: see file.h. */
 #include "os/file.h"
 #include "os/os.h"
+#include "os/proc.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
@@ -10,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* For file systems without O_TMPFILE: a name that exists for an instant. */
@@ -60,7 +62,8 @@ void kgc__file_adopt(struct kgc__file *file, int fd)
 bool kgc__file_is_open(const struct kgc__file *file)
 {
     struct stat st;
-    return file->fd >= 0 && fstat(file->fd, &st) == 0 && st.st_dev == file->device && st.st_ino == file->inode;
+    return file->fd >= 0 && fstat(file->fd, &st) == 0 && st.st_dev == file->device &&
+           st.st_ino == file->inode;
 }
 
 void kgc__file_drop(struct kgc__file *file)
@@ -96,10 +99,34 @@ int kgc__file_punch(const struct kgc__file *file, off_t offset, off_t size)
     return allocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, size);
 }
 
+/*
+ * A fault reads ahead as much as is set for the device.  The usual 128 KiB
+ * help where what is allocated together is used together: a live heap of 1.7
+ * times a 96 MiB limit took 3 s with them and 24 s with single pages.  Much
+ * more throws out of memory what is needed there: the same heap in random
+ * order took 46 s with single pages, and with 8 MiB had read 364 GB and was
+ * not done after 11 minutes.  The bound between the two is a guess.
+ */
+enum { READ_AHEAD_MOST = 1024 * 1024 };
+
+static size_t read_ahead(int fd)
+{
+    struct stat st;
+    char path[64];
+    if (fstat(fd, &st) != 0)
+        return 0;
+    snprintf(path, sizeof path, "/sys/class/bdi/%u:%u/read_ahead_kb", major(st.st_dev), minor(st.st_dev));
+    return kgc__proc_number(path, 0) * 1024;
+}
+
 int kgc__file_map(void *p, size_t size, int protection, int fd, off_t offset)
 {
     void *q = kgc__os.mmap(p, size, protection, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd, offset);
-    return q == MAP_FAILED ? errno : 0;
+    if (q == MAP_FAILED)
+        return errno;
+    if (read_ahead(fd) > READ_AHEAD_MOST)
+        kgc__os.madvise(p, size, MADV_RANDOM);
+    return 0;
 }
 
 static int copy_bytes(int from, int to, off_t offset, off_t end)

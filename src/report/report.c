@@ -167,6 +167,14 @@ static bool skip(const struct kgc__mapping *m, void *arg)
     return false;
 }
 
+/* Asking kgc_heap_kind() before libgc needed memory would open a kind. */
+static const char *heap_kind(void)
+{
+    if (kgc__section_requests() != 0)
+        return kgc_kind_name(kgc_heap_kind());
+    return kgc__settings.heap[0] != '\0' ? kgc__settings.heap : "default";
+}
+
 static void put_report(struct kgc__json *j)
 {
     struct sum sum = {.json = j};
@@ -174,7 +182,7 @@ static void put_report(struct kgc__json *j)
     kgc__json_number(j, "kindgc_report", REPORT_VERSION);
     kgc__json_text(j, "version", kgc_version());
     put_process(j);
-    kgc__json_text(j, "heap_kind", kgc_kind_name(kgc_heap_kind()));
+    kgc__json_text(j, "heap_kind", heap_kind());
     put_heap(j);
     put_collections(j);
     kgc__json_open(j, "kinds", '[');
@@ -214,7 +222,7 @@ int kgc__report_write(const char *file)
     char path[KGC__OPTION_TEXT_MAX];
     struct kgc__json j;
     if (!expand(file, path, sizeof path))
-        return kgc__fail(ENAMETOOLONG, "report=%s: the name is too long", file);
+        return kgc__fail(ENAMETOOLONG, "the report cannot be written: the name is too long: %.200s...", file);
     /* Not written beside it and renamed: the name may be a pipe or /dev/stderr. */
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
     if (fd < 0)

@@ -12,6 +12,7 @@
 #include "base/size.h"
 #include "collect/libgc.h"
 #include "collect/start.h"
+#include "kind/kind.h"
 #include "rooted/live.h"
 #include <errno.h>
 #include <kindgc/malloc.h>
@@ -132,7 +133,8 @@ static void misused(const char *function, const void *p)
     void *base = GC_base((void *)p);
     size_t size;
     int kind = base != NULL ? GC_get_kind_and_size(base, &size) : -1;
-    if (base == NULL && GC_is_heap_ptr(p))
+    kgc_kind *unused;
+    if (base == NULL && (GC_is_heap_ptr(p) || kgc__kind_use_of(p, &unused) == KGC__SECTION))
         kgc__fatal("%s: %p was freed already, or was never allocated", function, p);
     else if (base == NULL)
         kgc__fatal("%s: %p does not belong to the rooted heap", function, p);

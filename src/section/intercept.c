@@ -176,6 +176,7 @@ int kgc__section_attach(void)
     if (replace_slots(&o) != (1u << REPLACEMENTS) - 1)
         return fail("this libgc does not import mmap, madvise, mprotect and pthread_kill as libgc 8.2 does");
     kgc__world_attach();
+    kgc__section_exclude_own_data();
     attach_error = 0;
     return 0;
 }

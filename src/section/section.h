@@ -27,6 +27,9 @@
 int kgc__section_attach(void);
 /* 0 when attached, else what attaching returned, with kgc_last_error() set again. */
 int kgc__section_attached(void);
+/* Static variables that point to nothing of libgc's are no roots any more.
+   Once, when the library is loaded. */
+void kgc__section_exclude_own_data(void);
 /* Is this address libgc's code? */
 bool kgc__section_is_libgc(const void *address);
 

@@ -123,7 +123,7 @@ make_swap() {
 # The live heap is twice what the cgroup may hold.  The peer has a swap file,
 # ours a file of its own and no swap.
 spill() {
-    local memory=$((160 << 20)) live=320 swapping not_swapping round runs=${RUNS:-1} kind=tier:default@96M+file:$work
+    local memory=$((96 << 20)) live=192 swapping not_swapping round runs=${RUNS:-1} kind=tier:default@48M+file:$work
     [ "$(id -u)" = 0 ] || { skip_spill "root is needed, for a swap file and memory cgroups"; return; }
     if ! swapping=$(make_cgroup swap $memory -1 2>/dev/null) ||
         ! not_swapping=$(make_cgroup none $memory 0 2>/dev/null); then
@@ -140,7 +140,7 @@ spill() {
             sed 's/^/peer /' >>"$work/samples" ||
             { skip_spill "stock libgc did not survive on swap"; return; }
         bash -c 'echo $$ >"$1/cgroup.procs"; KINDGC="heap=$4" exec "$2" "$3"' - "$not_swapping" "$programs/spill-ours" $live "$kind" |
-            sed "s|^|api;tier:default@96M+file: |" >>"$work/samples"
+            sed "s|^|api;tier:default@48M+file: |" >>"$work/samples"
     done
     report 1 "$runs"
 }

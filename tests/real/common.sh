@@ -32,10 +32,12 @@ need() {
 }
 
 # A library with a sanitizer inside cannot be preloaded into programs without.
+can_preload() {
+    [ ! -f src/.libs/libkindgc.so ] || ! ldd src/.libs/libkindgc.so | grep -Eq 'lib(asan|tsan|ubsan)'
+}
+
 need_preload() {
-    if [ -f src/.libs/libkindgc.so ] && ldd src/.libs/libkindgc.so | grep -Eq 'lib(asan|tsan|ubsan)'; then
-        skip "a library with sanitizers cannot be preloaded"
-    fi
+    can_preload || skip "a library with sanitizers cannot be preloaded"
 }
 
 cleanups=

@@ -88,7 +88,7 @@ on_kind() {
     shift
     rm -f "$dir/report.json" "$dir/smaps"
     started=$(date +%s%N)
-    SMAPS=$dir/smaps expect_status 0 "$kindgc" run --heap "$spec" --report "$dir/report.json" -- "$@"
+    expect_status 0 env "SMAPS=$dir/smaps" "$kindgc" run --heap "$spec" --report "$dir/report.json" -- "$@"
     echo "$spec: $((($(date +%s%N) - started) / 1000000)) ms"
     expect_silence
     cmp "$dir/plain" "$dir/out" || fail "$spec: the output differs from that of a plain run"

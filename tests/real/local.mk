@@ -1,0 +1,21 @@
+# Tests of the command and of real programs; shell scripts that run what was
+# built (or, with KINDGC_COMMAND, an installed kindgc).
+command_tests = \
+	tests/real/usage.test tests/real/run.test tests/real/refuse.test tests/real/report.test \
+	tests/real/kinds.test
+real_tests = \
+	tests/real/guile.test tests/real/ecl.test tests/real/w3m.test \
+	tests/real/memory-limit.test tests/real/killed.test
+TESTS += $(command_tests) $(real_tests)
+EXTRA_DIST += $(command_tests) $(real_tests) \
+	tests/real/common.sh tests/real/heaps.sh tests/real/guile.scm tests/real/ecl.lisp
+
+# On stock libgc: it knows nothing of this library.
+check_PROGRAMS += tests/real/live-heap
+tests_real_live_heap_SOURCES = tests/real/live-heap.c
+tests_real_live_heap_LDADD = $(GC_LIBS)
+
+UNIT_TESTS += tests/real/report_test
+tests_real_report_test_SOURCES = tests/real/report_test.c tests/suite.h
+tests_real_report_test_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+tests_real_report_test_LDADD = $(UNIT_LIBS)

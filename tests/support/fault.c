@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* Makes system calls fail: see fault.h. */
+#include "support/fault.h"
+#include "os/os.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+
+static struct kgc__os real;
+static bool replaced;
+
+static enum fault_call chosen;
+static unsigned first;
+static bool sticky;
+static int fault_error;
+static _Atomic unsigned calls[FAULT_CALLS], hits;
+
+static const struct {
+    const char *name;
+    int error;
+} table[FAULT_CALLS] = {
+    [FAULT_MMAP] = {"mmap", ENOMEM},         [FAULT_MUNMAP] = {"munmap", ENOMEM},
+    [FAULT_MPROTECT] = {"mprotect", ENOMEM}, [FAULT_MADVISE] = {"madvise", EINVAL},
+    [FAULT_MINCORE] = {"mincore", ENOMEM},   [FAULT_OPEN] = {"open", EMFILE},
+    [FAULT_FTRUNCATE] = {"ftruncate", EIO},  [FAULT_FALLOCATE] = {"fallocate", ENOSPC},
+    [FAULT_PREAD] = {"pread", EIO},          [FAULT_PWRITE] = {"pwrite", ENOSPC},
+};
+
+static bool fails(enum fault_call call)
+{
+    unsigned n = atomic_fetch_add(&calls[call], 1) + 1;
+    if (call != chosen || first == 0 || (sticky ? n < first : n != first))
+        return false;
+    atomic_fetch_add(&hits, 1);
+    errno = fault_error;
+    return true;
+}
+
+static void *fault_mmap(void *p, size_t size, int protection, int flags, int fd, off_t offset)
+{
+    return fails(FAULT_MMAP) ? MAP_FAILED : real.mmap(p, size, protection, flags, fd, offset);
+}
+
+static int fault_munmap(void *p, size_t size)
+{
+    return fails(FAULT_MUNMAP) ? -1 : real.munmap(p, size);
+}
+
+static int fault_mprotect(void *p, size_t size, int protection)
+{
+    return fails(FAULT_MPROTECT) ? -1 : real.mprotect(p, size, protection);
+}
+
+static int fault_madvise(void *p, size_t size, int advice)
+{
+    return fails(FAULT_MADVISE) ? -1 : real.madvise(p, size, advice);
+}
+
+static int fault_mincore(void *p, size_t size, unsigned char *present)
+{
+    return fails(FAULT_MINCORE) ? -1 : real.mincore(p, size, present);
+}
+
+static int fault_open(const char *path, int flags, ...)
+{
+    va_list args;
+    va_start(args, flags);
+    mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(args, mode_t) : 0;
+    va_end(args);
+    return fails(FAULT_OPEN) ? -1 : real.open(path, flags, mode);
+}
+
+static int fault_ftruncate(int fd, off_t size)
+{
+    return fails(FAULT_FTRUNCATE) ? -1 : real.ftruncate(fd, size);
+}
+
+static int fault_fallocate(int fd, int mode, off_t offset, off_t size)
+{
+    return fails(FAULT_FALLOCATE) ? -1 : real.fallocate(fd, mode, offset, size);
+}
+
+static ssize_t fault_pread(int fd, void *p, size_t size, off_t offset)
+{
+    return fails(FAULT_PREAD) ? -1 : real.pread(fd, p, size, offset);
+}
+
+static ssize_t fault_pwrite(int fd, const void *p, size_t size, off_t offset)
+{
+    return fails(FAULT_PWRITE) ? -1 : real.pwrite(fd, p, size, offset);
+}
+
+void fault_arm(enum fault_call call, unsigned n, bool for_good, int error)
+{
+    if (!replaced)
+        real = kgc__os;
+    replaced = true;
+    chosen = call;
+    first = n;
+    sticky = for_good;
+    fault_error = error;
+    for (unsigned i = 0; i < FAULT_CALLS; i++)
+        atomic_store(&calls[i], 0);
+    atomic_store(&hits, 0);
+    kgc__os = (struct kgc__os){
+        .mmap = fault_mmap,
+        .munmap = fault_munmap,
+        .mprotect = fault_mprotect,
+        .madvise = fault_madvise,
+        .mincore = fault_mincore,
+        .open = fault_open,
+        .ftruncate = fault_ftruncate,
+        .fallocate = fault_fallocate,
+        .pread = fault_pread,
+        .pwrite = fault_pwrite,
+    };
+}
+
+void fault_disarm(void)
+{
+    if (replaced)
+        kgc__os = real;
+    replaced = false;
+}
+
+unsigned fault_count(enum fault_call call)
+{
+    return atomic_load(&calls[call]);
+}
+
+unsigned fault_hits(void)
+{
+    return atomic_load(&hits);
+}
+
+const char *fault_name(enum fault_call call)
+{
+    return table[call].name;
+}
+
+int fault_errno(enum fault_call call)
+{
+    return table[call].error;
+}
