@@ -14,7 +14,7 @@
 #include "base/size.h"
 #include "kind/kind.h"
 #include <errno.h>
-#include <inttypes.h>
+#include <jemalloc/jemalloc.h>
 #include <kindgc/arena.h>
 #include <stdatomic.h>
 #include <stdio.h>

@@ -40,10 +40,15 @@ bool kgc__enter_first(void);
  * library and registers the thread.  False with errno and kgc_last_error()
  * set when it cannot be.
  */
-static inline bool kgc__enter(void)
+static inline bool kgc__entered(void)
 {
     unsigned enough = KGC__LOCKING | (unsigned char)__libc_single_threaded;
-    return kgc__likely((kgc__thread_state & enough) != 0) || kgc__enter_first();
+    return (kgc__thread_state & enough) != 0;
+}
+
+static inline bool kgc__enter(void)
+{
+    return kgc__likely(kgc__entered()) || kgc__enter_first();
 }
 
 /* The allocation failed for good: emits the event, asks the out-of-memory

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/single_threaded.h>
 
 enum { ADDRESS_BITS = 48, GIB_BITS = 30, UNIT_BITS = 4, WORD_BITS = 6 };
 enum { TABLES = 1 << (ADDRESS_BITS - GIB_BITS), WORDS = 1 << (GIB_BITS - UNIT_BITS - WORD_BITS) };
@@ -44,6 +45,25 @@ static struct table *make_table(const void *p)
     return none;
 }
 
+/* Setting and clearing; a process with one thread saves the locked instruction. */
+static uint64_t set_bit(_Atomic uint64_t *word, uint64_t bit)
+{
+    if (!__libc_single_threaded)
+        return atomic_fetch_or_explicit(word, bit, memory_order_relaxed);
+    uint64_t before = atomic_load_explicit(word, memory_order_relaxed);
+    atomic_store_explicit(word, before | bit, memory_order_relaxed);
+    return before;
+}
+
+static uint64_t clear_bit(_Atomic uint64_t *word, uint64_t bit)
+{
+    if (!__libc_single_threaded)
+        return atomic_fetch_and_explicit(word, ~bit, memory_order_relaxed);
+    uint64_t before = atomic_load_explicit(word, memory_order_relaxed);
+    atomic_store_explicit(word, before & ~bit, memory_order_relaxed);
+    return before;
+}
+
 bool kgc__live_set(const void *p)
 {
     KGC_CHECK((uintptr_t)p >> ADDRESS_BITS == 0 && ((uintptr_t)p & ((1u << UNIT_BITS) - 1)) == 0);
@@ -52,7 +72,7 @@ bool kgc__live_set(const void *p)
         errno = ENOMEM;
         return false;
     }
-    uint64_t before = atomic_fetch_or_explicit(word_of(table, p), bit_of(p), memory_order_relaxed);
+    uint64_t before = set_bit(word_of(table, p), bit_of(p));
     KGC_CHECK_INTERNAL((before & bit_of(p)) == 0);
     (void)before;
     return true;
@@ -63,7 +83,7 @@ bool kgc__live_clear(const void *p)
     struct table *table = table_of(p);
     if (table == NULL)
         return false;
-    return (atomic_fetch_and_explicit(word_of(table, p), ~bit_of(p), memory_order_relaxed) & bit_of(p)) != 0;
+    return (clear_bit(word_of(table, p), bit_of(p)) & bit_of(p)) != 0;
 }
 
 bool kgc__live(const void *p)
