@@ -13,7 +13,7 @@ kindgcinclude_HEADERS = \
 
 src_libinternal_la_SOURCES = \
 	src/base/check.h src/base/message.h src/base/message.c src/base/lock.h src/base/lock.c \
-	src/base/size.h src/base/size.c src/base/options.h src/base/options.c \
+	src/base/size.h src/base/size.c src/base/options.h src/base/options.c src/base/next.h \
 	src/os/os.h src/os/memory.c src/os/proc.h src/os/proc.c src/os/meta.h src/os/meta.c \
 	src/os/file.h src/os/file.c \
 	src/extent/map.h src/extent/map.c src/extent/range.h src/extent/range.c \
@@ -27,7 +27,7 @@ src_libinternal_la_SOURCES = \
 	src/arena/arena.h src/arena/arena.c \
 	src/collect/libgc.h src/collect/start.h src/collect/start.c src/collect/thread.h src/collect/thread.c \
 	src/collect/tls.c src/collect/create.c src/collect/roots.h src/collect/roots.c src/collect/allocate.c \
-	src/collect/heap.c src/collect/finalize.c \
+	src/collect/heap.c src/collect/finalize.c src/collect/unload.c \
 	src/rooted/live.h src/rooted/live.c src/rooted/malloc.c \
 	src/report/json.h src/report/json.c src/report/report.h src/report/report.c \
 	src/preload/exit.c src/preload/load.c

@@ -378,7 +378,7 @@ static void use_arena(kgc_kind *kind)
     unsigned char *block[BLOCKS] = {NULL};
     size_t size[BLOCKS];
     unsigned x = 99;
-    for (int step = 0; step < 4000; step++) {
+    for (int step = 0; step < 600; step++) {
         x = x * 1103515245 + 12345;
         unsigned i = (x >> 16) % BLOCKS;
         if (block[i] != NULL) {

@@ -5,8 +5,9 @@
 
 #include <check.h>
 
-#define SUITE(name, ...)                                            \
-    int main(void)                                                  \
+/* A function that runs the tests and returns the program's exit status. */
+#define SUITE_FUNCTION(function, name, ...)                         \
+    static int function(void)                                       \
     {                                                               \
         const TTest *const tests[] = {__VA_ARGS__};                 \
         Suite *suite = suite_create(name);                          \
@@ -20,6 +21,13 @@
         int failed = srunner_ntests_failed(runner);                 \
         srunner_free(runner);                                       \
         return failed == 0 ? 0 : 1;                                 \
+    }
+
+#define SUITE(name, ...)                         \
+    SUITE_FUNCTION(run_suite, name, __VA_ARGS__) \
+    int main(void)                               \
+    {                                            \
+        return run_suite();                      \
     }
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * Explicit memory of a kind: one jemalloc arena over the kind's hooks.
  *
- * The arena is made when it is first asked for.  It is created without hooks,
- * so that jemalloc keeps its own records of it on plain memory, and given the
+ * The arena is made when it is first asked for.  It is created with hooks for
+ * jemalloc's own records of it, which so stay on plain memory, and given the
  * kind's hooks afterwards.  Blocks bypass jemalloc's thread caches: those of
  * one thread are shared by all arenas and would mix kinds.  Nothing here
  * locks; jemalloc does.
@@ -13,6 +13,7 @@
 #include "base/message.h"
 #include "base/size.h"
 #include "kind/kind.h"
+#include "os/os.h"
 #include <errno.h>
 #include <jemalloc/jemalloc.h>
 #include <kindgc/arena.h>
@@ -105,20 +106,52 @@ static void bound_growth(unsigned index, const kgc_kind *kind)
     control("arena.%u.retain_grow_limit", index, NULL, NULL, &growth, sizeof growth);
 }
 
+/*
+ * jemalloc's records of an arena: mappings that go with it.  Its default hooks
+ * never unmap (opt.retain), so each arena that was made and destroyed would
+ * cost 2 MiB of address space.
+ */
+static void *alloc_records(extent_hooks_t *hooks, void *wish, size_t size, size_t align, bool *zero,
+                           bool *commit, unsigned arena)
+{
+    (void)hooks, (void)arena;
+    void *p = wish == NULL ? kgc__os_reserve(size, align) : NULL;
+    if (p == NULL)
+        return NULL;
+    if (kgc__os_make_usable(p, size) != 0) {
+        kgc__os_release(p, size);
+        return NULL;
+    }
+    *zero = *commit = true;
+    return p;
+}
+
+static bool free_records(extent_hooks_t *hooks, void *p, size_t size, bool committed, unsigned arena)
+{
+    (void)hooks, (void)committed, (void)arena;
+    kgc__os_release(p, size);
+    return false;
+}
+
+static extent_hooks_t record_hooks = {.alloc = alloc_records, .dalloc = free_records};
+
 /* Makes the arena of a kind that has none.  Returns its index plus 1, or 0
    with kgc_last_error() set.  The loser of a race takes the winner's. */
 static unsigned make_arena(kgc_kind *kind)
 {
     unsigned index, none = 0;
     size_t size = sizeof index;
-    int error = mallctl("arenas.create", &index, &size, NULL, 0);
+    extent_hooks_t *hooks = &record_hooks;
+    int error = mallctl("arenas.create", &index, &size, &hooks, sizeof hooks);
     if (error != 0) {
         kgc__fail(ENOMEM,
-                  "no jemalloc arena for \"%s\": 4095 is the most; close kinds that have explicit memory",
+                  "no jemalloc arena for \"%s\": memory is short, or there are 4095, which is the most; "
+                  "close kinds that have "
+                  "explicit memory",
                   kind->name);
         return 0;
     }
-    extent_hooks_t *hooks = &kind->space.hooks;
+    hooks = &kind->space.hooks;
     error = control("arena.%u.extent_hooks", index, NULL, NULL, &hooks, sizeof hooks);
     if (error != 0) {
         control("arena.%u.destroy", index, NULL, NULL, NULL, 0);

@@ -25,8 +25,10 @@ static void *fail(int error)
  * procedure linkage table: beside GC_malloc()'s own 20 ns each instruction
  * shows.  errno is set by our out-of-memory function.
  */
+#if __has_attribute(noplt)
 __typeof__(GC_malloc) GC_malloc __attribute__((noplt));
 __typeof__(GC_malloc_atomic) GC_malloc_atomic __attribute__((noplt));
+#endif
 
 static __attribute__((noinline)) void *allocate_slowly(size_t size, void *(*allocate)(size_t))
 {

@@ -15,12 +15,11 @@
  * The argument of a new thread and the result of an ended one are in a root's
  * record: nowhere else would the collector see them.
  */
-#include "base/message.h"
+#include "base/next.h"
 #include "collect/roots.h"
 #include "collect/start.h"
 #include "collect/thread.h"
 #include "section/section.h"
-#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -32,23 +31,6 @@
 
 /* The calling thread's record, as long as it may be joined; NULL: none. */
 static __thread struct kgc__root *mine __attribute__((tls_model("initial-exec")));
-
-/* The function of that name behind ours. */
-static void *real(const char *name, _Atomic(void *) *known)
-{
-    void *function = atomic_load_explicit(known, memory_order_relaxed);
-    if (function == NULL) {
-        function = dlsym(RTLD_NEXT, name);
-        atomic_store_explicit(known, function, memory_order_relaxed);
-    }
-    return function;
-}
-
-#define REAL(name)                              \
-    ({                                          \
-        static _Atomic(void *) known;           \
-        (__typeof__(&name))real(#name, &known); \
-    })
 
 struct naming {
     struct kgc__root *record;
@@ -154,7 +136,7 @@ EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
                           void *arg)
 {
     if (!kgc__started() || kgc__threads_enabling() || is_marking_thread(start, arg))
-        return REAL(pthread_create)(thread, attributes, start, arg);
+        return KGC__NEXT(pthread_create)(thread, attributes, start, arg);
     kgc__threads_enable();
     bool of_libgc = kgc__section_is_libgc((void *)(uintptr_t)start);
     struct kgc__root *r = record_for(start, arg, is_joinable(attributes));
@@ -163,7 +145,7 @@ EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
     struct naming naming = {.record = r, .serial = r->serial};
     bool joinable = r->joinable;
     kgc__root_insert(r);
-    int error = REAL(pthread_create)(thread, attributes, of_libgc ? run_of_libgc : run, r);
+    int error = KGC__NEXT(pthread_create)(thread, attributes, of_libgc ? run_of_libgc : run, r);
     if (error != 0) {
         kgc__root_delete(r);
     } else if (joinable) {
@@ -177,13 +159,13 @@ EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
 EXPORT int thrd_create(thrd_t *thread, thrd_start_t start, void *arg)
 {
     if (!kgc__started())
-        return REAL(thrd_create)(thread, start, arg);
+        return KGC__NEXT(thrd_create)(thread, start, arg);
     kgc__threads_enable();
     struct kgc__root *r = record_for((void *(*)(void *))(void (*)(void))start, arg, false);
     if (r == NULL)
         return thrd_nomem;
     kgc__root_insert(r);
-    int result = REAL(thrd_create)(thread, run_c11, r);
+    int result = KGC__NEXT(thrd_create)(thread, run_c11, r);
     if (result != thrd_success)
         kgc__root_delete(r);
     return result;
@@ -193,7 +175,7 @@ EXPORT void pthread_exit(void *result)
 {
     if (mine != NULL)
         mine->value = result;
-    REAL(pthread_exit)(result);
+    KGC__NEXT(pthread_exit)(result);
     __builtin_unreachable();
 }
 
@@ -257,32 +239,32 @@ static int joined(int error, struct naming *n)
 EXPORT int pthread_join(pthread_t thread, void **result)
 {
     struct naming n = find(thread);
-    return joined(REAL(pthread_join)(thread, result), &n);
+    return joined(KGC__NEXT(pthread_join)(thread, result), &n);
 }
 
 EXPORT int pthread_tryjoin_np(pthread_t thread, void **result)
 {
     struct naming n = find(thread);
-    return joined(REAL(pthread_tryjoin_np)(thread, result), &n);
+    return joined(KGC__NEXT(pthread_tryjoin_np)(thread, result), &n);
 }
 
 EXPORT int pthread_timedjoin_np(pthread_t thread, void **result, const struct timespec *until)
 {
     struct naming n = find(thread);
-    return joined(REAL(pthread_timedjoin_np)(thread, result, until), &n);
+    return joined(KGC__NEXT(pthread_timedjoin_np)(thread, result, until), &n);
 }
 
 EXPORT int pthread_clockjoin_np(pthread_t thread, void **result, clockid_t clock,
                                 const struct timespec *until)
 {
     struct naming n = find(thread);
-    return joined(REAL(pthread_clockjoin_np)(thread, result, clock, until), &n);
+    return joined(KGC__NEXT(pthread_clockjoin_np)(thread, result, clock, until), &n);
 }
 
 EXPORT int pthread_detach(pthread_t thread)
 {
     struct naming n = find(thread);
-    int error = REAL(pthread_detach)(thread);
+    int error = KGC__NEXT(pthread_detach)(thread);
     if (error == 0 && n.record != NULL)
         kgc__roots_locked(detach_locked, &n);
     return error;

@@ -9,9 +9,9 @@
  * raise it.  Requests beyond the limit are refused as well, for programs whose
  * calls do not reach our function.
  */
+#include "base/next.h"
 #include "base/size.h"
 #include "section/section.h"
-#include <dlfcn.h>
 #include <gc/gc.h>
 #include <stdatomic.h>
 
@@ -21,14 +21,7 @@ static _Atomic size_t heap_bytes, table_bytes;
 
 static void set_in_libgc(size_t bytes)
 {
-    static _Atomic(void *) real;
-    void *function = atomic_load(&real);
-    if (function == NULL) {
-        function = dlsym(RTLD_NEXT, "GC_set_max_heap_size");
-        atomic_store(&real, function);
-    }
-    if (function != NULL)
-        ((void (*)(GC_word))function)(bytes);
+    KGC__NEXT(GC_set_max_heap_size)(bytes);
 }
 
 __attribute__((visibility("default"))) void GC_CALL GC_set_max_heap_size(GC_word bytes)

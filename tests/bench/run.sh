@@ -7,7 +7,7 @@
 #
 #   run.sh BUILD_DIRECTORY [PATTERN]
 #
-# RUNS: how often each side runs, instead of 5 (graph-mark 3, spill 1).
+# RUNS: how often each side runs, instead of 7 (graph-walk 5, graph-mark 3, spill 1).
 set -euo pipefail
 programs=$1/tests/bench
 library=$1/src/.libs/libkindgc.so
@@ -123,7 +123,7 @@ make_swap() {
 # The live heap is twice what the cgroup may hold.  The peer has a swap file,
 # ours a file of its own and no swap.
 spill() {
-    local memory=$((96 << 20)) live=192 swapping not_swapping round runs=${RUNS:-1} kind=tier:default@48M+file:$work
+    local memory=$((80 << 20)) live=160 swapping not_swapping round runs=${RUNS:-1} kind=tier:default@40M+file:$work
     [ "$(id -u)" = 0 ] || { skip_spill "root is needed, for a swap file and memory cgroups"; return; }
     if ! swapping=$(make_cgroup swap $memory -1 2>/dev/null) ||
         ! not_swapping=$(make_cgroup none $memory 0 2>/dev/null); then
@@ -140,14 +140,14 @@ spill() {
             sed 's/^/peer /' >>"$work/samples" ||
             { skip_spill "stock libgc did not survive on swap"; return; }
         bash -c 'echo $$ >"$1/cgroup.procs"; KINDGC="heap=$4" exec "$2" "$3"' - "$not_swapping" "$programs/spill-ours" $live "$kind" |
-            sed "s|^|api;tier:default@48M+file: |" >>"$work/samples"
+            sed "s|^|api;tier:default@40M+file: |" >>"$work/samples"
     done
     report 1 "$runs"
 }
 
 for threads in 1 2; do
-    wanted collect-small && series 5 $threads 'api;default preload;default' small $threads 10000000
-    wanted gcbench && series 5 $threads 'api;default preload;default api;thp' gcbench $threads 2000000
+    wanted collect-small && series 7 $threads 'api;default preload;default' small $threads 10000000
+    wanted gcbench && series 7 $threads 'api;default preload;default api;thp' gcbench $threads 2000000
 done
 wanted graph-mark && series 3 1 'api;default api;thp' graph mark 4000000
 wanted graph-walk && series 5 1 'api;default api;thp' graph walk 16000000 3000000

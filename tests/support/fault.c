@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdatomic.h>
-#include <string.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 
 static struct kgc__os real;
@@ -16,7 +16,8 @@ static enum fault_call chosen;
 static unsigned first;
 static bool sticky;
 static int fault_error;
-static _Atomic unsigned calls[FAULT_CALLS], hits;
+static _Atomic unsigned calls[FAULT_CALLS];
+static _Atomic unsigned *hits; /* shared with forked children */
 
 static const struct {
     const char *name;
@@ -34,7 +35,7 @@ static bool fails(enum fault_call call)
     unsigned n = atomic_fetch_add(&calls[call], 1) + 1;
     if (call != chosen || first == 0 || (sticky ? n < first : n != first))
         return false;
-    atomic_fetch_add(&hits, 1);
+    atomic_fetch_add(hits, 1);
     errno = fault_error;
     return true;
 }
@@ -98,13 +99,18 @@ void fault_arm(enum fault_call call, unsigned n, bool for_good, int error)
     if (!replaced)
         real = kgc__os;
     replaced = true;
+    if (hits == NULL) {
+        hits = mmap(NULL, sizeof *hits, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (hits == MAP_FAILED)
+            abort();
+    }
     chosen = call;
     first = n;
     sticky = for_good;
     fault_error = error;
     for (unsigned i = 0; i < FAULT_CALLS; i++)
         atomic_store(&calls[i], 0);
-    atomic_store(&hits, 0);
+    atomic_store(hits, 0);
     kgc__os = (struct kgc__os){
         .mmap = fault_mmap,
         .munmap = fault_munmap,
@@ -133,7 +139,7 @@ unsigned fault_count(enum fault_call call)
 
 unsigned fault_hits(void)
 {
-    return atomic_load(&hits);
+    return atomic_load(hits);
 }
 
 const char *fault_name(enum fault_call call)

@@ -30,7 +30,8 @@ void fault_arm(enum fault_call call, unsigned n, bool for_good, int error);
 /* The system's own calls again. */
 void fault_disarm(void);
 
-/* Since fault_arm(): calls of one sort, and calls that were made to fail. */
+/* Since fault_arm(): calls of one sort, and calls that were made to fail, in
+   forked children too. */
 unsigned fault_count(enum fault_call call);
 unsigned fault_hits(void);
 
