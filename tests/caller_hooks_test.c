@@ -2,7 +2,7 @@
 /*
  * Kinds of the caller's own hooks: what they are asked, what they may refuse,
  * what they may leave out, and what happens when they break the contract.
- * What the collector makes of them is section_test's affair.
+ * How the collector uses them is section_test's affair.
  */
 #include "base/size.h"
 #include "misuse.h"
@@ -11,11 +11,14 @@
 #include "support/fault.h"
 #include "support/system.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <kindgc.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 /* Hooks over one mapping.  Each counts its calls and refuses on demand. */
 enum hook { ALLOC, DALLOC, DESTROY, COMMIT, DECOMMIT, LAZY, FORCED, SPLIT, MERGE, HOOKS };
@@ -202,8 +205,8 @@ START_TEST(addresses_are_recorded)
     ck_assert_int_eq(kgc__kind_use_of(extent + PAGE, &found), KGC__EXPLICIT);
     ck_assert_ptr_eq(found, kind);
     kgc_kind_info info = stats_of(kind);
-    ck_assert_uint_eq(info.collector, 3 * PAGE);
-    ck_assert_uint_eq(info.explicit_, 2 * PAGE);
+    ck_assert_uint_eq(info.section_bytes, 3 * PAGE);
+    ck_assert_uint_eq(info.explicit_bytes, 2 * PAGE);
     ck_assert_uint_eq(info.reserved, 5 * PAGE);
     ck_assert_uint_eq(info.limit, SIZE_MAX);
     ck_assert_int_eq(kgc_kind_close(kind), EBUSY);
@@ -474,6 +477,91 @@ START_TEST(arena_without_memory)
 }
 END_TEST
 
+/* The GC heap on these hooks, of which the n-th call of one fails: in a child,
+   for libgc ends the process where it gets no memory for its own tables. */
+struct failing {
+    enum hook hook;
+    unsigned n;
+    bool for_good;
+};
+enum { FINE = 0, LIBGC_GIVES_UP = 1, OUT_OF_MEMORY = 20, WRONG = 30, NOT_HIT = 40 };
+
+static bool fails(struct failing *f, enum hook hook)
+{
+    if (hook != f->hook)
+        return false;
+    unsigned n = atomic_load(&mine.calls[hook]);
+    return f->for_good ? n >= f->n : n == f->n;
+}
+
+static struct failing failing;
+
+static void *failing_alloc(extent_hooks_t *h, void *wish, size_t size, size_t align, bool *zero, bool *commit,
+                           unsigned arena)
+{
+    void *p = my_alloc(h, wish, size, align, zero, commit, arena); /* counts; what is refused is wasted */
+    return fails(&failing, ALLOC) ? NULL : p;
+}
+
+static bool failing_forced(extent_hooks_t *h, void *p, size_t size, size_t offset, size_t length,
+                           unsigned arena)
+{
+    atomic_fetch_add(&mine.calls[FORCED], 1);
+    return fails(&failing, FORCED) || madvise((char *)p + offset, length, MADV_DONTNEED) != 0 || h == NULL ||
+           size == 0 || arena != KGC_ARENA_COLLECTOR;
+}
+
+static int live_on_failing_hooks(void *arg)
+{
+    enum { OBJECTS = 40, SIZE = 50000 };
+    static unsigned char **keep;
+    failing = *(struct failing *)arg;
+    int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    dup2(nowhere, STDERR_FILENO); /* libgc says that it gives up */
+    kgc_kind *kind;
+    mine.table = (extent_hooks_t){.alloc = failing_alloc, .purge_forced = failing_forced};
+    if (kgc_kind_create("failing", &mine.table, NULL, &kind) != 0 || kgc_heap_set_kind(kind) != 0)
+        return WRONG;
+    if (kgc_init(NULL) != 0 || (keep = kgc_calloc(OBJECTS, sizeof *keep)) == NULL)
+        return mine.calls[failing.hook] >= failing.n ? OUT_OF_MEMORY : WRONG;
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < OBJECTS; i++) {
+            if (keep[i] == NULL && (keep[i] = kgc_allocate_atomic(SIZE)) == NULL)
+                return errno == ENOMEM && mine.calls[failing.hook] >= failing.n ? OUT_OF_MEMORY : WRONG;
+            memset(keep[i], i, SIZE);
+        }
+        for (int i = 0; i < OBJECTS; i++)
+            if (i % 4 != 0)
+                keep[i] = NULL;
+        for (int i = 0; i < 10; i++)
+            kgc_collect();
+        for (int i = 0; i < OBJECTS; i += 4)
+            if (!all_bytes(keep[i], SIZE, (unsigned char)i))
+                return WRONG;
+    }
+    return mine.calls[failing.hook] < failing.n ? NOT_HIT : FINE;
+}
+
+START_TEST(heap_on_failing_hooks)
+{
+    static const enum hook hooks[] = {ALLOC, FORCED};
+    close_kind(create(NULL)); /* the mapping */
+    for (int i = 0; i < 2; i++)
+        for (int for_good = 0; for_good < 2; for_good++)
+            for (struct failing f = {hooks[i], 1, for_good != 0};; f.n++) {
+                int status = in_child(live_on_failing_hooks, &f);
+                if (exited(status, NOT_HIT))
+                    break;
+                bool gave_up = f.hook == ALLOC && (exited(status, LIBGC_GIVES_UP) || killed(status, SIGABRT));
+                ck_assert_msg(exited(status, FINE) || (f.hook == ALLOC && exited(status, OUT_OF_MEMORY)) ||
+                                  gave_up,
+                              "hook %d fails at call %u%s: status %#x", (int)f.hook, f.n,
+                              for_good != 0 ? " and later" : "", (unsigned)status);
+                ck_assert_uint_lt(f.n, 1000);
+            }
+}
+END_TEST
+
 static void *take_and_give(void *kind)
 {
     extent_hooks_t *h = hooks_of(kind);
@@ -504,4 +592,5 @@ END_TEST
 
 SUITE("caller's hooks", created_wrongly, names_are_copied, addresses_are_recorded, calls_are_forwarded,
       dalloc_forgets, left_out_hooks, alloc_refuses, limit, zero_is_kept_as_demanded, broken_contract,
-      no_memory_for_the_map, arena_with_refusals, arena_with_hooks_left_out, arena_without_memory, threads)
+      no_memory_for_the_map, arena_with_refusals, arena_with_hooks_left_out, arena_without_memory,
+      heap_on_failing_hooks, threads)

@@ -409,6 +409,30 @@ START_TEST(no_access_by_setting)
 }
 END_TEST
 
+/* Copies are made of 512 files at most; of others the child gets nothing. */
+START_TEST(more_files_than_are_copied)
+{
+    enum { MANY = 514 };
+    static kgc_kind *kinds[MANY];
+    static char *piece[MANY];
+    for (int i = 0; i < MANY; i++) {
+        kinds[i] = open_kind("file:/var/tmp,limit=64K");
+        piece[i] = take_extent(kinds[i], PAGE);
+        *piece[i] = 1;
+    }
+    ck_assert(is_writable(piece[0]));
+    ck_assert(is_writable(piece[511]));
+    ck_assert(!is_readable(piece[512]));
+    ck_assert(!is_readable(piece[513]));
+    for (int i = 0; i < MANY; i++)
+        *piece[i] = 2;
+    for (int i = 0; i < 10; i++)
+        close_kind(kinds[i]);
+    ck_assert(is_writable(piece[513])); /* now it is one of the 512 */
+    ck_assert_int_eq(*piece[513], 2);
+}
+END_TEST
+
 static int touch_section(void *arg)
 {
     struct shared *s = arg;
@@ -524,4 +548,4 @@ SUITE("file kind", nameless, without_tmpfile, without_tmpfile_beside_others, blo
       purging_returns_blocks, decommit_takes_the_promise_back, file_systems_that_cannot_promise, limit,
       limited_file_sizes, file_systems_with_small_files, bad_directories, directories_without_permission,
       descriptor_closed_by_others, a_child_has_a_copy, a_parent_writes_its_own, holes_are_not_copied,
-      no_access_by_setting, no_copy_can_be_made, full_disk, full_disk_at_fork)
+      no_access_by_setting, more_files_than_are_copied, no_copy_can_be_made, full_disk, full_disk_at_fork)

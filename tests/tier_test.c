@@ -119,13 +119,13 @@ START_TEST(statistics)
     memset(try_extent(tier, KGC_MIB, KGC_ARENA_COLLECTOR), 1, KGC_MIB);
     ck_assert_ptr_null(try_extent(tier, 4 * KGC_MIB, ARENA));
     info = stats_of(tier);
-    ck_assert_uint_eq(info.explicit_, KGC_MIB);
-    ck_assert_uint_eq(info.collector, KGC_MIB);
+    ck_assert_uint_eq(info.explicit_bytes, KGC_MIB);
+    ck_assert_uint_eq(info.section_bytes, KGC_MIB);
     ck_assert_uint_eq(info.committed, 2 * KGC_MIB);
     ck_assert_uint_ge(info.resident, 2 * KGC_MIB);
     ck_assert_uint_ge(info.refusals, 1);
-    ck_assert_uint_eq(stats_of(tier->member[0]).explicit_, KGC_MIB);
-    ck_assert_uint_eq(stats_of(tier->member[1]).collector, KGC_MIB);
+    ck_assert_uint_eq(stats_of(tier->member[0]).explicit_bytes, KGC_MIB);
+    ck_assert_uint_eq(stats_of(tier->member[1]).section_bytes, KGC_MIB);
 }
 END_TEST
 

@@ -39,17 +39,17 @@ typedef struct kgc_kind_options {
 } kgc_kind_options;
 
 typedef struct kgc_kind_info {
-    size_t reserved;   /* bytes of address space that belong to the kind */
-    size_t committed;  /* bytes handed out by its hooks: usable memory */
-    size_t resident;   /* of these, bytes in memory now */
-    size_t huge;       /* of these, bytes on huge pages */
-    size_t limit;      /* most bytes it hands out; SIZE_MAX: no limit */
-    size_t page_size;  /* unit in which it obtains and gives back memory */
-    size_t collector;  /* bytes in sections of the GC heap */
-    size_t explicit_;  /* bytes in extents of its jemalloc arena */
-    size_t allocated;  /* bytes of live explicit blocks */
-    size_t purged;     /* bytes given back to the system so far, in total */
-    unsigned refusals; /* requests for memory that it could not serve */
+    size_t reserved;       /* bytes of address space that belong to the kind */
+    size_t committed;      /* bytes handed out by its hooks: usable memory */
+    size_t resident;       /* of these, bytes in memory now */
+    size_t huge;           /* of these, bytes on huge pages */
+    size_t limit;          /* most bytes it hands out; SIZE_MAX: no limit */
+    size_t page_size;      /* unit in which it obtains and gives back memory */
+    size_t section_bytes;  /* bytes in sections of the GC heap */
+    size_t explicit_bytes; /* bytes in extents of its jemalloc arena */
+    size_t allocated;      /* bytes of live explicit blocks */
+    size_t purged;         /* bytes given back to the system so far, in total */
+    unsigned refusals;     /* requests for memory that it could not serve */
 } kgc_kind_info;
 
 /*

@@ -17,7 +17,9 @@
 void *kgc__map_owner(const void *p);
 
 /* Records (owner) or forgets (NULL) pages [p, p + size).  False when there is
-   no memory for a leaf; then nothing is recorded.  Forgetting cannot fail. */
+   no memory for a leaf; then nothing is recorded.  Forgetting cannot
+   fail; without memory for a leaf, a part of a GiB that was recorded whole is
+   forgotten only with the rest of it. */
 bool kgc__map_set(const void *p, size_t size, void *owner);
 
 #endif

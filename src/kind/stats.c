@@ -14,7 +14,10 @@ static void add_range(struct kgc__range *range, kgc_kind_info *out)
         if (ready.size == 0)
             continue;
         struct kgc__residency r = kgc__proc_residency(ready.start, ready.size);
-        out->resident += r.resident;
+        /* Page by page where possible: the system joins neighbouring mappings,
+           and a share of such a one says little of a small range. */
+        size_t resident = kgc__proc_resident(ready.start, ready.size);
+        out->resident += resident != SIZE_MAX ? resident : r.resident;
         out->huge += r.huge;
     }
     out->reserved += range->size;
@@ -24,8 +27,8 @@ static void add_range(struct kgc__range *range, kgc_kind_info *out)
 
 static void add(kgc_kind *kind, kgc_kind_info *out)
 {
-    out->collector += atomic_load(&kind->space.bytes[KGC__LOW]);
-    out->explicit_ += atomic_load(&kind->space.bytes[KGC__HIGH]);
+    out->section_bytes += atomic_load(&kind->space.bytes[KGC__LOW]);
+    out->explicit_bytes += atomic_load(&kind->space.bytes[KGC__HIGH]);
     out->purged += atomic_load(&kind->space.purged);
     out->refusals += atomic_load(&kind->space.refusals);
     if (kind->space.range.base != NULL)
@@ -47,7 +50,7 @@ int kgc_kind_stats(kgc_kind *kind, kgc_kind_info *out)
     memset(out, 0, sizeof *out);
     out->page_size = kgc__page_size();
     add(kind, out);
-    out->committed = out->collector + out->explicit_;
+    out->committed = out->section_bytes + out->explicit_bytes;
     if (kind->caller_hooks != NULL) /* spread over the caller's addresses: we know what we were given */
         out->reserved = out->committed;
     if (kind->explicit_ops != NULL)

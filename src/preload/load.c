@@ -32,7 +32,6 @@ static void after_fork_in_child(void)
 __attribute__((constructor)) static void load(void)
 {
     kgc__report_start();
-    kgc__report_start();
     const char *settings = secure_getenv("KINDGC");
     if (settings != NULL && kgc__options_parse(settings) != 0)
         kgc__exit_with(125, "KINDGC: %s", kgc_last_error());

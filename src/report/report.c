@@ -123,8 +123,8 @@ static void put_kind(kgc_kind *kind, void *arg)
     put_family(j, kind);
     if (kind->parent != NULL)
         kgc__json_text(j, "member_of", kind->parent->name);
-    kgc__json_number(j, "section_bytes", info.collector);
-    kgc__json_number(j, "explicit_bytes", info.explicit_);
+    kgc__json_number(j, "section_bytes", info.section_bytes);
+    kgc__json_number(j, "explicit_bytes", info.explicit_bytes);
     kgc__json_number(j, "resident", info.resident);
     kgc__json_number(j, "huge", info.huge);
     kgc__json_number(j, "purged", info.purged);

@@ -7,7 +7,8 @@
 #
 #   run.sh BUILD_DIRECTORY [PATTERN]
 #
-# RUNS: how often each side runs, instead of 7 (graph-walk 5, graph-mark 3, spill 1).
+# RUNS: how often each side runs, instead of a number that
+# suits each.
 set -euo pipefail
 programs=$1/tests/bench
 library=$1/src/.libs/libkindgc.so
@@ -61,22 +62,70 @@ report() {
         }' "$work/samples"
 }
 
-# series RUNS THREADS "VIA;KIND ..." PROGRAM ARGS...: api is the program linked
-# with this library, preload the peer's own program with the library put in.
+# start_variant VARIANT PROGRAM ARGS...: "peer", "api;KIND" (the program linked with
+# this library) or "preload;KIND" (the peer's own program with the library put in).
+start_variant() {
+    local variant=$1 program=$2
+    shift 2
+    case $variant in
+    peer) "$program-peer" "$@" ;;
+    'api;'*) KINDGC="heap=${variant#*;}" "$program-ours" "$@" ;;
+    'preload;'*) KINDGC="heap=${variant#*;}" LD_PRELOAD=$library "$program-peer" "$@" ;;
+    esac 2>"$work/errors"
+}
+
+# series RUNS THREADS "VARIANT ..." PROGRAM ARGS...: one after the other, RUNS times.
 series() {
     local runs=${RUNS:-$1} threads=$2 variants=$3 program=$programs/$4 round variant
     shift 4
     : >"$work/samples"
     for ((round = 0; round < runs; round++)); do
-        "$program-peer" "$@" 2>"$work/errors" | sed 's/^/peer /' >>"$work/samples"
-        for variant in $variants; do
-            case $variant in
-            'api;'*) KINDGC="heap=${variant#*;}" "$program-ours" "$@" ;;
-            'preload;'*) KINDGC="heap=${variant#*;}" LD_PRELOAD=$library "$program-peer" "$@" ;;
-            esac 2>"$work/errors" | sed "s|^|$variant |" >>"$work/samples"
+        for variant in peer $variants; do
+            start_variant "$variant" "$program" "$@" | sed "s|^|$variant |" >>"$work/samples"
         done
     done
     report "$threads" "$runs"
+}
+
+# turns TIMES RUNS "VARIANT ..." PROGRAM ARGS...: all are started, and measure in turn
+# when told, RUNS times; all of that TIMES times, because where in memory a
+# process happens to lie makes 10 % and more.
+turns() {
+    local times=$1 runs=${RUNS:-$2} variants="peer $3" program=$programs/$4 again
+    shift 4
+    : >"$work/samples"
+    for ((again = 0; again < times; again++)); do
+        take_turns "$runs" "$variants" "$program" "$@"
+    done
+    report 1 $((times * runs))
+}
+
+take_turns() {
+    local runs=$1 variants=$2 program=$3 round variant line n=0 fd
+    local -A to from
+    shift 3
+    for variant in $variants; do
+        n=$((n + 1))
+        mkfifo "$work/to.$n" "$work/from.$n"
+        start_variant "$variant" "$program" "$@" <"$work/to.$n" >"$work/from.$n" &
+        exec {fd}>"$work/to.$n"
+        to[$variant]=$fd
+        exec {fd}<"$work/from.$n"
+        from[$variant]=$fd
+        read -r line <&"${from[$variant]}" # ready
+    done
+    for ((round = 0; round < runs; round++)); do
+        for variant in $variants; do
+            echo >&"${to[$variant]}"
+            read -r line <&"${from[$variant]}"
+            echo "$variant $line" >>"$work/samples"
+        done
+    done
+    for fd in "${to[@]}" "${from[@]}"; do
+        exec {fd}>&-
+    done
+    wait
+    rm "$work"/to.* "$work"/from.*
 }
 
 # startup KIND RUNS PROGRAM ARGS...
@@ -149,8 +198,8 @@ for threads in 1 2; do
     wanted collect-small && series 7 $threads 'api;default preload;default' small $threads 10000000
     wanted gcbench && series 7 $threads 'api;default preload;default api;thp' gcbench $threads 2000000
 done
-wanted graph-mark && series 3 1 'api;default api;thp' graph mark 4000000
-wanted graph-walk && series 5 1 'api;default api;thp' graph walk 16000000 3000000
+wanted graph-mark && turns 2 3 'api;default api;thp' graph mark 4000000
+wanted graph-walk && turns 3 5 'api;default api;thp' graph walk 24000000 1000000
 if wanted startup; then
     startup default 200 "$programs/hello"
     startup thp 200 "$programs/hello"

@@ -14,8 +14,3 @@ EXTRA_DIST += $(command_tests) $(real_tests) \
 check_PROGRAMS += tests/real/live-heap
 tests_real_live_heap_SOURCES = tests/real/live-heap.c
 tests_real_live_heap_LDADD = $(GC_LIBS)
-
-UNIT_TESTS += tests/real/report_test
-tests_real_report_test_SOURCES = tests/real/report_test.c tests/suite.h
-tests_real_report_test_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
-tests_real_report_test_LDADD = $(UNIT_LIBS)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Makes system calls fail: see fault.h. */
-#include "support/fault.h"
+#include "fault.h"
 #include "os/os.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What tests ask the system: see system.h. */
-#include "support/system.h"
+#include "system.h"
 #include <check.h>
 #include <dirent.h>
 #include <errno.h>
@@ -12,6 +12,12 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+bool under_valgrind(void)
+{
+    const char *preloaded = getenv("LD_PRELOAD");
+    return preloaded != NULL && strstr(preloaded, "vgpreload") != NULL;
+}
 
 static size_t count_lines(const char *path)
 {
@@ -66,6 +72,8 @@ static size_t address_space(void)
 
 struct holdings count_holdings(void)
 {
+    if (SANITIZED) /* they map memory of their own as we go */
+        return (struct holdings){.descriptors = count_names("/proc/self/fd")};
     return (struct holdings){.mappings = count_lines("/proc/self/maps"),
                              .address_space = address_space(),
                              .descriptors = count_names("/proc/self/fd")};

@@ -33,7 +33,11 @@ enum { SANITIZED = 0 };
 enum { SANITIZED = 0 };
 #endif
 
-/* What a process holds and must give back. */
+/* Valgrind lives in this process's address space. */
+bool under_valgrind(void);
+
+/* What a process holds and must give back.  Under a sanitizer the first two
+   are 0. */
 struct holdings {
     size_t mappings;
     size_t address_space; /* bytes */

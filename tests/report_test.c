@@ -3,7 +3,7 @@
  * The report layer from inside: the JSON writer's text to the byte, its
  * errors, and writing a report while the program runs.
  */
-#include "../suite.h"
+#include "suite.h"
 #include "report/json.h"
 #include "report/report.h"
 #include <errno.h>
