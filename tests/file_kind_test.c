@@ -271,9 +271,11 @@ START_TEST(descriptor_closed_by_others)
     ck_assert_ptr_null(try_extent(kind, PAGE, ARENA));
     ck_assert(h->purge_forced(h, p, PAGE, 0, PAGE, ARENA));
     ck_assert_int_eq(*p, 1);
-    int other = open("/dev/zero", O_RDWR | O_CLOEXEC); /* gets the number */
+    int other = open("/var/tmp", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600); /* gets the number */
+    struct stat st;
     ck_assert_int_eq(other, fd);
     ck_assert_ptr_null(try_extent(kind, PAGE, ARENA));
+    ck_assert(fstat(other, &st) == 0 && st.st_blocks == 0 && st.st_size == 0); /* untouched */
     close_kind(kind);
     ck_assert_int_ne(fcntl(other, F_GETFD), -1); /* it is not ours to close */
 }

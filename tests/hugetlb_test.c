@@ -6,6 +6,7 @@
  */
 #include "base/size.h"
 #include "misuse.h"
+#include "os/os.h"
 #include "os/proc.h"
 #include "suite.h"
 #include "support/extents.h"
@@ -113,6 +114,37 @@ START_TEST(a_faster_process)
     ck_assert_uint_eq(fault_hits(), 1);
     fault_disarm();
     ck_assert(is_mapped(p));
+    ck_assert_ptr_eq(try_extent(kind, HUGE, KGC_ARENA_COLLECTOR), p);
+    memset(p, 1, HUGE);
+}
+END_TEST
+
+/* Kernels before 6.12 take the old mapping away and then find no pages. */
+static void *(*real_mmap)(void *, size_t, int, int, int, off_t);
+static unsigned replacing;
+
+static void *old_kernel(void *p, size_t size, int protection, int flags, int fd, off_t offset)
+{
+    if ((flags & MAP_HUGETLB) == 0 || (flags & MAP_FIXED) == 0)
+        return real_mmap(p, size, protection, flags, fd, offset);
+    replacing++;
+    munmap(p, size);
+    errno = ENOMEM;
+    return MAP_FAILED;
+}
+
+START_TEST(old_kernels)
+{
+    kgc_kind *kind = open_kind("hugetlb");
+    char *p = kind->space.range.base;
+    real_mmap = kgc__os.mmap;
+    kgc__os.mmap = old_kernel;
+    ck_assert_ptr_null(try_extent(kind, (PAGES + 1) * HUGE, KGC_ARENA_COLLECTOR));
+    ck_assert_uint_eq(replacing, 0); /* seen beforehand that there are not as many */
+    ck_assert_ptr_null(try_extent(kind, HUGE, KGC_ARENA_COLLECTOR));
+    ck_assert_uint_eq(replacing, 1);
+    kgc__os.mmap = real_mmap;
+    ck_assert(is_mapped(p)); /* no hole that somebody else's mapping could fall into */
     ck_assert_ptr_eq(try_extent(kind, HUGE, KGC_ARENA_COLLECTOR), p);
     memset(p, 1, HUGE);
 }
@@ -282,8 +314,8 @@ static int skip(const char *why)
 }
 
 SUITE_FUNCTION(run, "hugetlb", huge_pages, closing_returns_them, none_left, more_than_there_are,
-               a_faster_process, decommit_and_commit, pages_of_sections_are_kept, failing_system_calls,
-               threads, forked_child, forked_child_without_pages, gigabyte_pages)
+               a_faster_process, old_kernels, decommit_and_commit, pages_of_sections_are_kept,
+               failing_system_calls, threads, forked_child, forked_child_without_pages, gigabyte_pages)
 
 int main(void)
 {

@@ -4,7 +4,7 @@
 unit_tests = \
 	tests/allocate_test tests/arena_test tests/caller_hooks_test tests/fault_test tests/file_kind_test \
 	tests/finalize_test tests/heap_fault_test tests/heap_test tests/hugetlb_test tests/kind_test \
-	tests/lock_test tests/malloc_test tests/map_test tests/message_test tests/options_test \
+	tests/lock_test tests/malloc_test tests/map_test tests/message_test tests/options_test tests/os_test \
 	tests/range_test tests/report_test tests/section_test tests/size_test tests/space_test tests/spec_test \
 	tests/stress_test tests/thread_test tests/tier_test
 

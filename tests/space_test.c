@@ -202,9 +202,11 @@ START_TEST(provided_by_granules)
     ck_assert_int_eq(seen.provided, 1); /* there already */
     take(HUGE, PAGE, KGC_ARENA_COLLECTOR);
     ck_assert_int_eq(seen.provided, 2);
+    take(PAGE, PAGE, ARENA);
+    ck_assert_int_eq(seen.provided, 3);
     char *extent = take(HUGE, PAGE, ARENA); /* what holds a granule begins at one, so it can be given back */
     ck_assert_uint_eq((uintptr_t)extent % HUGE, 0);
-    ck_assert_int_eq(seen.provided, 3);
+    ck_assert_int_eq(seen.provided, 4);
 }
 END_TEST
 

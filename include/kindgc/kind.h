@@ -75,6 +75,9 @@ KGC_API int kgc_kind_open(const char *spec, kgc_kind **out);
  * uses such pages again without a word, so dalloc and decommit are not asked
  * (doc/giving-back.md).
  *
+ * Leave `split` in if the kind has explicit memory: what jemalloc cannot
+ * split off an extent is lost to it, 2 MiB the first time.
+ *
  * `name` is copied.  `options` may be NULL.
  * Returns 0, EINVAL (no name, no hooks, no alloc hook) or ENOMEM.
  */
