@@ -92,9 +92,8 @@ static size_t gather(kgc_kind *kind, char *p, size_t size)
     for (size_t at = kgc__round_down(offset, granule); at < offset + size; at += granule) {
         if (!is_wholly_free(kind, at / page, granule / page, page))
             continue;
+        /* The bits stay: what is used again loses its own when it is next looked at. */
         purged += cascade(kind, range->base + at, granule, range->base + at, granule);
-        for (size_t i = 0; i < granule / page; i++)
-            set_released(kind, at / page + i, false); /* libgc may say so again; once is enough */
     }
     return purged;
 }
