@@ -44,21 +44,6 @@ static int unknown(const char *name, size_t length)
     return kgc__fail(EINVAL, "unknown setting \"%.*s\"; allowed are %s", (int)length, name, allowed);
 }
 
-/* Is value one of the words in "copy|none"? */
-static bool is_choice(const char *words, const char *value)
-{
-    size_t length = strlen(value);
-    for (const char *p = words; length != 0; p++) {
-        size_t n = strcspn(p, "|");
-        if (n == length && memcmp(p, value, n) == 0)
-            return true;
-        p += n;
-        if (*p == '\0')
-            break;
-    }
-    return false;
-}
-
 int kgc__option_set(const char *name, size_t name_length, const char *value)
 {
     const struct option *o = find(name, name_length);
@@ -75,7 +60,7 @@ int kgc__option_set(const char *name, size_t name_length, const char *value)
         return 0;
     }
     case choice:
-        if (!is_choice(o->argument, value))
+        if (!kgc__is_choice(o->argument, value))
             return kgc__fail(EINVAL, "%s=%s: allowed are %s", o->name, value, o->argument);
         break;
     case text:

@@ -8,13 +8,29 @@
 
 #include "base/size.h"
 #include <kindgc/init.h>
+#include <stdbool.h>
+#include <string.h>
 
 /* X(name, type, argument, help): type is text, size or choice. */
-#define KGC__OPTIONS(X)                                                                                          \
-    X(heap, text, "SPEC", "kind of memory that the GC heap comes from")                                          \
-    X(limit, size, "SIZE", "most bytes of GC heap")                                                              \
-    X(report, text, "FILE", "write a JSON report to FILE at exit; %p becomes the process id")                    \
+#define KGC__OPTIONS(X)                                                                       \
+    X(heap, text, "SPEC", "kind of memory that the GC heap comes from")                       \
+    X(limit, size, "SIZE", "most bytes of GC heap")                                           \
+    X(report, text, "FILE", "write a JSON report to FILE at exit; %p becomes the process id") \
     X(fork, choice, "copy|none", "file kinds in a forked child: a copy, or no access")
+
+/* Is value one of the words in "copy|none"?  Here, because the command checks
+   settings too and sees no functions that the library hides. */
+static inline bool kgc__is_choice(const char *words, const char *value)
+{
+    size_t length = strlen(value);
+    for (const char *p = words; length != 0 && *p != '\0'; p += *p == '|') {
+        size_t n = strcspn(p, "|");
+        if (n == length && memcmp(p, value, n) == 0)
+            return true;
+        p += n;
+    }
+    return false;
+}
 
 enum { KGC__OPTION_TEXT_MAX = 4096 };
 

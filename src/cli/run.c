@@ -18,19 +18,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Is value one of the words in "copy|none"? */
-static bool is_one_of(const char *words, const char *value)
-{
-    size_t length = strlen(value);
-    for (const char *p = words; *p != '\0'; p += *p == '|') {
-        size_t n = strcspn(p, "|");
-        if (n == length && memcmp(p, value, n) == 0)
-            return true;
-        p += n;
-    }
-    return false;
-}
-
 /* Checks of the types in KGC__OPTIONS: 0, or the exit status having said why. */
 static int check_text(const char *name, const char *argument, const char *value)
 {
@@ -54,7 +41,7 @@ static int check_size(const char *name, const char *argument, const char *value)
 
 static int check_choice(const char *name, const char *argument, const char *value)
 {
-    if (!is_one_of(argument, value))
+    if (!kgc__is_choice(argument, value))
         return cli_fail(CLI_FAILED, "--%s %s: allowed are %s", name, value, argument);
     return 0;
 }
@@ -142,7 +129,7 @@ static char *library_path(void)
 {
     Dl_info info;
     /* A string inside the library: the address of a function could be the
-       command's own stub for it. */
+       command's own entry for it in the procedure linkage table. */
     const void *inside = kgc_version();
     char *path = dladdr(inside, &info) != 0 && info.dli_fname != NULL ? realpath(info.dli_fname, NULL) : NULL;
     if (path == NULL) {

@@ -51,15 +51,6 @@ void *kgc_allocate_atomic(size_t size)
     return GC_malloc_atomic(size);
 }
 
-/* Does a collectable object start at p? */
-static bool is_object(const void *p, int *kind, size_t *size)
-{
-    if (p == NULL || GC_base((void *)p) != p)
-        return false;
-    *kind = GC_get_kind_and_size(p, size);
-    return *kind != KGC__ROOTED && *kind != KGC__ROOTED_POINTER_FREE;
-}
-
 /* Its finalizer would otherwise run for whatever comes to lie there. */
 static void release(void *p)
 {
@@ -89,7 +80,7 @@ void *kgc_reallocate(void *p, size_t size)
         return kgc_allocate(size);
     int kind;
     size_t old;
-    if (!is_object(p, &kind, &old)) {
+    if (!kgc__is_collectable(p, &kind, &old)) {
         kgc__fail(EINVAL, "kgc_reallocate: %p is not the start of a collectable object", p);
         return fail(EINVAL);
     }
@@ -116,7 +107,7 @@ void kgc_release(void *p)
     int kind;
     size_t size;
     const void *base = GC_base(p);
-    if (is_object(p, &kind, &size))
+    if (kgc__is_collectable(p, &kind, &size))
         release(p);
     else if (base == NULL)
         kgc__fatal("kgc_release: %p does not belong to the GC heap, or was released already", p);

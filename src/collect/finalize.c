@@ -27,15 +27,6 @@ static _Atomic bool running; /* the thread exists */
 static sem_t work;
 static GC_finalizer_notifier_proc previous;
 
-static bool is_collectable(const void *p)
-{
-    size_t size;
-    if (p == NULL || GC_base((void *)p) != p)
-        return false;
-    int kind = GC_get_kind_and_size(p, &size);
-    return kind != KGC__ROOTED && kind != KGC__ROOTED_POINTER_FREE;
-}
-
 /* Stands for "libgc has not answered", which it does not when it has no memory. */
 static void GC_CALLBACK no_answer(void *object, void *data)
 {
@@ -55,7 +46,9 @@ int kgc_register_finalizer(void *object, kgc_finalizer fn, void *data, kgc_final
     };
     if ((unsigned)mode >= sizeof functions / sizeof functions[0])
         return kgc__fail(EINVAL, "kgc_register_finalizer: there is no mode %d", (int)mode);
-    if (!is_collectable(object))
+    int kind;
+    size_t size;
+    if (!kgc__is_collectable(object, &kind, &size))
         return kgc__fail(EINVAL, "kgc_register_finalizer: %p is not the start of a collectable object",
                          object);
     if (!kgc__enter())
