@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <kindgc/init.h>
 #include <kindgc/kind.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +84,15 @@ static char *absolute(const char *path)
     return result;
 }
 
+/* What --limit says, in bytes; 0: it is not given. */
+static size_t limit;
+
+/* False when libgc's first heap and tables would not fit. */
+static bool take_limit(const char *value)
+{
+    return kgc__parse_size(&value, &limit) && limit >= 256 * KGC_KIB;
+}
+
 /* Checks a value beyond its form and adds it. */
 static int take_option(char **settings, const struct option *o, const char *value)
 {
@@ -91,6 +101,8 @@ static int take_option(char **settings, const struct option *o, const char *valu
         return status;
     if (cli_settings_has(*settings, o->name, strlen(o->name)))
         return cli_fail(CLI_FAILED, "--%s is given twice", o->name);
+    if (strcmp(o->name, "limit") == 0 && !take_limit(value))
+        return cli_fail(CLI_FAILED, "--limit %s: libgc cannot start with less than 256K", value);
     if (strcmp(o->name, "heap") == 0 && kgc_kind_check(value) != 0)
         return cli_fail(CLI_FAILED, "--heap: %s", kgc_last_error()); /* which begins with the kind */
     char *text = strcmp(o->name, "report") == 0 ? absolute(value) : cli_format("%s", value);
@@ -157,8 +169,11 @@ static int set_environment(char *settings)
     setenv("KINDGC", settings, 1);
     setenv("KINDGC_RUN", pid, 1);
     /* libgc's first heap comes in one piece of more than 64 KiB, so that
-       requests of that size are its tables (src/section/supply.c). */
-    setenv("GC_INITIAL_HEAP_SIZE", "1M", 0);
+       requests of that size are its tables (src/section/supply.c); but not
+       where it would be much of the limit, or more. */
+    bool limited = cli_settings_has(settings, "limit", strlen("limit"));
+    if (!limited || limit >= 4 * KGC_MIB)
+        setenv("GC_INITIAL_HEAP_SIZE", "1M", 0);
     free(library);
     free(all);
     free(pid);
