@@ -9,30 +9,35 @@ kindgcincludedir = $(includedir)/kindgc
 kindgcinclude_HEADERS = \
 	include/kindgc/allocate.h include/kindgc/arena.h include/kindgc/base.h \
 	include/kindgc/finalize.h include/kindgc/heap.h include/kindgc/init.h \
-	include/kindgc/kind.h include/kindgc/malloc.h
+	include/kindgc/kind.h include/kindgc/malloc.h include/kindgc/region.h
 
 src_libinternal_la_SOURCES = \
 	src/base/check.h src/base/message.h src/base/message.c src/base/lock.h src/base/lock.c \
 	src/base/size.h src/base/size.c src/base/options.h src/base/options.c src/base/next.h \
 	src/os/os.h src/os/memory.c src/os/proc.h src/os/proc.c src/os/meta.h src/os/meta.c \
-	src/os/file.h src/os/file.c \
+	src/os/file.h src/os/file.c src/os/nodes.h src/os/nodes.c \
+	src/topology/topology.h src/topology/topology.c \
 	src/extent/map.h src/extent/map.c src/extent/range.h src/extent/range.c \
 	src/extent/space.h src/extent/space.c \
-	src/kind/kind.h src/kind/spec.h src/kind/spec.c src/kind/registry.c src/kind/stats.c \
-	src/kind/plain.c src/kind/hugetlb.c src/kind/file.c src/kind/tier.c src/kind/caller.c \
-	src/kind/fork.c \
+	src/kind/kind.h src/kind/spec.h src/kind/spec.c src/kind/spec_kinds.c src/kind/options.c \
+	src/kind/registry.c src/kind/stats.c src/kind/describe.c src/kind/plain.c src/kind/hugetlb.c \
+	src/kind/numa.c src/kind/locked.c src/kind/file.c src/kind/members.c src/kind/tier.c src/kind/ratio.c \
+	src/kind/fixed.c src/kind/caller.c src/kind/fork.c \
 	src/section/section.h src/section/event.h src/section/event.c src/section/table.h src/section/table.c \
 	src/section/intercept.c src/section/world.c src/section/supply.c src/section/protect.c \
 	src/section/purge.c src/section/limit.c src/section/exclude.c src/section/visit.c \
-	src/arena/arena.h src/arena/arena.c \
+	src/arena/arena.h src/arena/classes.h src/arena/explicit.h src/arena/marks.h src/arena/marks.c \
+	src/arena/arenas.c src/arena/cache.c src/arena/thread_caches.c src/arena/policy.c \
+	src/arena/jemalloc.c src/arena/arena.c \
+	src/region/region.h src/region/region.c src/region/create.c src/region/pages.c src/region/guard.c \
 	src/collect/libgc.h src/collect/start.h src/collect/start.c src/collect/thread.h src/collect/thread.c \
 	src/collect/tls.c src/collect/create.c src/collect/roots.h src/collect/roots.c src/collect/allocate.c \
-	src/collect/heap.c src/collect/finalize.c src/collect/unload.c \
+	src/collect/scan.h src/collect/scan.c src/collect/heap.c src/collect/finalize.c src/collect/unload.c \
 	src/rooted/live.h src/rooted/live.c src/rooted/malloc.c \
 	src/report/json.h src/report/json.c src/report/report.h src/report/report.c \
 	src/preload/exit.c src/preload/load.c
 src_libinternal_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden
-src_libinternal_la_LIBADD = $(GC_LIBS) $(JEMALLOC_LIBS)
+src_libinternal_la_LIBADD = $(GC_LIBS) $(JEMALLOC_LIBS) $(HWLOC_LIBS)
 
 src_libkindgc_la_SOURCES =
 src_libkindgc_la_LIBADD = src/libinternal.la

@@ -207,6 +207,34 @@ START_TEST(tier)
 }
 END_TEST
 
+START_TEST(ratio)
+{
+    sweep_all(spec_in_memory("ratio:default@2+", "@1+numa:local@1"));
+}
+END_TEST
+
+START_TEST(numa)
+{
+    if (kgc_kind_check("numa:bind=0") != 0)
+        SKIP("%s", kgc_last_error());
+    sweep_all("numa:bind=0,limit=16M");
+}
+END_TEST
+
+START_TEST(preferred)
+{
+    sweep_all("numa:preferred=0,limit=16M");
+}
+END_TEST
+
+START_TEST(locked)
+{
+    if (kgc__os_lockable() < 16 * KGC_MIB)
+        SKIP("this process may lock less than 16 MiB (ulimit -l)");
+    sweep_all("locked,limit=16M");
+}
+END_TEST
+
 /* A section cannot be given back, so each run is in a child of its own. */
 static int use_section(void *arg)
 {
@@ -282,8 +310,23 @@ START_TEST(faults_are_real)
                 case FAULT_PREAD:
                     kgc__os.pread(-1, &byte, 1, 0);
                     break;
-                default:
+                case FAULT_PWRITE:
                     kgc__os.pwrite(-1, &byte, 1, 0);
+                    break;
+                case FAULT_MLOCK:
+                    kgc__os_lock(NULL, PAGE);
+                    break;
+                case FAULT_MUNLOCK:
+                    kgc__os_unlock(NULL, PAGE);
+                    break;
+                case FAULT_MBIND:
+                    kgc__os_place(NULL, PAGE, KGC__PLACE_LOCAL, NULL);
+                    break;
+                case FAULT_GET_MEMPOLICY:
+                    kgc__os.get_mempolicy(NULL, NULL, 0, NULL, 1 << 2);
+                    break;
+                default:
+                    kgc__os.move_pages(0, 1, NULL, NULL, NULL, 0);
                     break;
                 }
                 ck_assert_msg((errno == EDOM) == (i == n), "%s %u %u", fault_name(call), i, n);
@@ -296,4 +339,4 @@ START_TEST(faults_are_real)
 }
 END_TEST
 
-SUITE("fault", faults_are_real, ordinary, huge, file, tier, sections)
+SUITE("fault", faults_are_real, ordinary, huge, file, tier, ratio, numa, preferred, locked, sections)

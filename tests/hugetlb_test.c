@@ -14,6 +14,7 @@
 #include "support/system.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <kindgc/region.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -277,6 +278,44 @@ START_TEST(forked_child_without_pages)
 }
 END_TEST
 
+/* A region is made of whole pages, so that access to them can change. */
+START_TEST(regions)
+{
+    kgc_kind *kind = open_kind("hugetlb");
+    kgc_region *r = kgc_region_create_in(kind, HUGE + 1, KGC_REGION_CHECKED);
+    ck_assert_msg(r != NULL, "%s", kgc_last_error());
+    char *base = kgc_region_base(r);
+    ck_assert_uint_eq((uintptr_t)base % HUGE, 0);
+    ck_assert_uint_eq(kgc_region_size(r), 2 * HUGE);
+    char *p = kgc_region_allocate_zeroed(r, HUGE + HUGE / 2, 1);
+    ck_assert(p != NULL && all_bytes(p, HUGE + HUGE / 2, 0));
+    memset(p, 1, HUGE + HUGE / 2);
+    ck_assert_int_eq(kgc_region_protect(r, base + HUGE + 5, 1, PROT_READ), 0);
+    ck_assert(is_writable(base + HUGE - 1) && is_readable(base + HUGE) && !is_writable(base + HUGE));
+    ck_assert(!is_writable(base + 2 * HUGE - 1));
+    p = kgc_region_allocate(r, 100, 1); /* opens its page */
+    ck_assert_ptr_nonnull(p);
+    memset(p, 1, 100);
+    ck_assert_int_eq(kgc_region_protect(r, base, 2 * HUGE, PROT_NONE), 0);
+    ck_assert_int_eq(kgc_region_commit(r, HUGE, 1), 0);
+    ck_assert(!is_readable(base) && is_writable(base + HUGE));
+    ck_assert_int_eq(kgc_region_release_pages(r, base, HUGE), ENOTSUP);
+    ck_assert_uint_eq(kgc_region_corruption_events(r), 0);
+    kgc_region_destroy(r);
+    /* A smaller one shares its page. */
+    r = kgc_region_create_in(kind, 5 * PAGE, 0);
+    ck_assert_uint_eq(kgc_region_size(r), 5 * PAGE);
+    memset(kgc_region_base(r), 1, 5 * PAGE);
+    ck_assert_int_eq(kgc_region_protect(r, kgc_region_base(r), PAGE, PROT_READ), ENOTSUP);
+    ck_last_error(
+        "kgc_region_protect: the region shares pages of 2097152 bytes with other memory of \"hugetlb\"; make "
+        "it of a multiple of them");
+    ck_assert_int_eq(kgc_region_commit(r, 0, PAGE), 0);
+    kgc_region_destroy(r);
+    close_kind(kind);
+}
+END_TEST
+
 START_TEST(gigabyte_pages)
 {
     static const char path[] = "/sys/kernel/mm/hugepages/hugepages-1048576kB";
@@ -315,7 +354,8 @@ static int skip(const char *why)
 
 SUITE_FUNCTION(run, "hugetlb", huge_pages, closing_returns_them, none_left, more_than_there_are,
                a_faster_process, old_kernels, decommit_and_commit, pages_of_sections_are_kept,
-               failing_system_calls, threads, forked_child, forked_child_without_pages, gigabyte_pages)
+               failing_system_calls, threads, forked_child, forked_child_without_pages, regions,
+               gigabyte_pages)
 
 int main(void)
 {

@@ -12,14 +12,26 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/mman.h>
 
-static const char *const specs[] = {"default", "thp", "file:/var/tmp", "file:/var/tmp,limit=1G",
-                                    "tier:default@64M+file:/var/tmp"};
+static const char *const specs[] = {"default",
+                                    "thp",
+                                    "file:/var/tmp",
+                                    "file:/var/tmp,limit=1G",
+                                    "tier:default@64M+file:/var/tmp",
+                                    "numa:local",
+                                    "numa:bind=0",
+                                    "locked,limit=2M",
+                                    "ratio:default@2+default@1"};
 enum { SPECS = sizeof specs / sizeof specs[0] };
 
 static bool usable(const char *spec)
 {
-    return strcmp(spec, "thp") != 0 || kgc__proc_thp_size() != 0;
+    static const char *const of_some[] = {"thp", "numa", "locked"};
+    for (size_t i = 0; i < sizeof of_some / sizeof of_some[0]; i++)
+        if (strncmp(spec, of_some[i], strlen(of_some[i])) == 0)
+            return kgc_kind_check(spec) == 0;
+    return true;
 }
 
 START_TEST(every_family)
@@ -251,14 +263,15 @@ END_TEST
 START_TEST(hundreds_at_once)
 {
     enum { MANY = 300 };
+    static const char *const many[] = {"file:/var/tmp,limit=1M", "default", "tier:default@1M+default@1M",
+                                       "ratio:default,limit=1M@1+default,limit=1M@2"};
     static kgc_kind *kinds[MANY];
     static char *piece[MANY];
     struct holdings before = {0};
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < MANY; i++) {
-            kinds[i] = open_kind(i % 3 == 0   ? "file:/var/tmp,limit=1M"
-                                 : i % 3 == 1 ? "default"
-                                              : "tier:default@1M+default@1M");
+            kinds[i] = open_kind(many[i % 4]);
+            ck_assert_uint_lt(kinds[i]->slot, MANY); /* dense */
             piece[i] = take_extent(kinds[i], PAGE);
             memset(piece[i], i, PAGE);
         }
@@ -333,6 +346,63 @@ START_TEST(closing_and_opening_again)
 }
 END_TEST
 
+/* Bytes that its hooks have handed out to arenas, without reading smaps. */
+static size_t stats_of_hooks(kgc_kind *kind)
+{
+    return atomic_load(&kind->space.bytes[KGC__HIGH]);
+}
+
+/* Ten thousand times, with blocks that jemalloc keeps as long as it can. */
+START_TEST(ten_thousand_times)
+{
+    enum { TIMES = SANITIZED ? 1000 : 10000, WARM = TIMES / 5 };
+    kgc_kind_options keep = {.decay = KGC_DECAY_NEVER};
+    struct holdings before = {0};
+    size_t pieces = 0;
+    for (int i = 0; i < TIMES; i++) {
+        kgc_kind *kind;
+        if (i == WARM)
+            before = count_holdings();
+        ck_assert_int_eq(kgc_kind_open_with("default", &keep, &kind), 0);
+        ck_assert_uint_eq(kind->slot, 0); /* used again */
+        char *block = kgc_kind_malloc(kind, (size_t)1 << i % 18);
+        ck_assert_ptr_nonnull(block);
+        *block = 1;
+        kgc_kind_free(kind, block);
+        pieces += stats_of_hooks(kind);
+        close_kind(kind);
+    }
+    ck_assert_uint_gt(pieces, 0);
+    struct holdings after = count_holdings();
+    ck_assert_uint_eq(after.mappings, before.mappings);
+    ck_assert_uint_eq(after.address_space, before.address_space);
+    ck_assert_uint_eq(after.descriptors, before.descriptors);
+}
+END_TEST
+
+START_TEST(ten_thousand_fixed_ones)
+{
+    enum { TIMES = SANITIZED ? 1000 : 10000, WARM = TIMES / 5, SIZE = 1024 * 1024 };
+    char *range = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(range, MAP_FAILED);
+    struct holdings before = {0};
+    for (int i = 0; i < TIMES; i++) {
+        kgc_kind *kind;
+        if (i == WARM)
+            before = count_holdings();
+        ck_assert_int_eq(kgc_kind_create_fixed("mine", range, SIZE, &kind), 0);
+        char *block = kgc_kind_calloc(kind, 1, 1000);
+        ck_assert(block != NULL && all_bytes(block, 1000, 0));
+        memset(block, 1, 1000);
+        kgc_kind_free(kind, block);
+        close_kind(kind);
+    }
+    struct holdings after = count_holdings();
+    ck_assert_uint_eq(after.mappings, before.mappings);
+    ck_assert_uint_eq(after.address_space, before.address_space);
+}
+END_TEST
+
 enum { THREADS = 4, ROUNDS = 100 };
 static _Atomic bool stop;
 
@@ -387,4 +457,4 @@ END_TEST
 
 SUITE("kind", every_family, bad_specifications, checking_leaves_nothing, misused, busy_with_sections,
       kind_of_any_pointer, use_of_addresses, visiting, statistics, transparent_huge_pages, hundreds_at_once,
-      too_many, closing_and_opening_again, threads)
+      too_many, closing_and_opening_again, ten_thousand_times, ten_thousand_fixed_ones, threads)

@@ -2,16 +2,22 @@
 # objects of the library, so it sees every symbol; tests on programs are shell
 # scripts (tests/real/).  `make check-long` runs the long ones.
 unit_tests = \
-	tests/allocate_test tests/arena_test tests/caller_hooks_test tests/fault_test tests/file_kind_test \
-	tests/finalize_test tests/heap_fault_test tests/heap_test tests/hugetlb_test tests/kind_test \
-	tests/lock_test tests/malloc_test tests/map_test tests/message_test tests/options_test tests/os_test \
-	tests/range_test tests/report_test tests/section_test tests/size_test tests/space_test tests/spec_test \
-	tests/stress_test tests/thread_test tests/tier_test
+	tests/allocate_test tests/arena_fork_test tests/arena_policy_test tests/arena_stats_test \
+	tests/arena_test tests/arenas_test tests/cache_size_test tests/caller_hooks_test tests/classes_test \
+	tests/describe_test tests/explicit_fault_test tests/extent_hooks_test tests/fault_test \
+	tests/file_kind_test tests/finalize_test tests/fixed_test tests/heap_fault_test tests/heap_test \
+	tests/hook_refusal_test tests/hugetlb_test tests/kind_test tests/lock_test tests/locked_test \
+	tests/malloc_test tests/map_test tests/memkind_arena_test tests/message_test tests/nodes_test \
+	tests/numa_test tests/options_test tests/os_test tests/range_test tests/ratio_test \
+	tests/region_fault_test tests/region_guard_test tests/region_kind_test tests/region_misuse_test \
+	tests/region_model_test tests/region_pages_test tests/region_test tests/report_test tests/scanned_test \
+	tests/section_test tests/size_test tests/space_test tests/spec_test tests/stress_test \
+	tests/thread_cache_test tests/thread_test tests/tier_test tests/topology_test
 
 # For programs that name no libraries of their own.  The objects, not the
 # archive: nothing refers to the constructor that attaches the library to
 # libgc, so a linker would leave it out.
-LDADD = tests/libsupport.la $(src_libinternal_la_OBJECTS) $(GC_LIBS) $(JEMALLOC_LIBS) $(CHECK_LIBS)
+LDADD = tests/libsupport.la $(src_libinternal_la_OBJECTS) $(GC_LIBS) $(JEMALLOC_LIBS) $(HWLOC_LIBS) $(CHECK_LIBS)
 
 if TESTS_ENABLED
 AM_CPPFLAGS += $(CHECK_CFLAGS)
@@ -24,20 +30,51 @@ endif
 tests_libsupport_la_SOURCES = \
 	tests/support/extents.h tests/support/fault.c tests/support/fault.h \
 	tests/support/system.c tests/support/system.h
-EXTRA_DIST += tests/chain.h tests/misuse.h tests/suite.h
+EXTRA_DIST += tests/tsan.sh tests/chain.h tests/mailbox.h tests/misuse.h tests/region.h tests/suite.h
+
+# Machines for topology_test.
+EXTRA_DIST += \
+	tests/topologies/generate.c tests/topologies/cxl.xml tests/topologies/ddr.xml tests/topologies/gaps.xml \
+	tests/topologies/hbm.xml tests/topologies/knl.xml tests/topologies/other.xml tests/topologies/pmem.xml \
+	tests/topologies/ties.xml tests/topologies/truncated.xml tests/topologies/untold.xml
 
 # A module that the stress test loads and unloads.
 tests_stress_module_la_SOURCES = tests/stress_module.c
 tests_stress_module_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -rpath /nowhere
 
+# Scripts of either sort can be named in `make check TESTS=...`, also those that
+# are not part of TESTS.
+TEST_EXTENSIONS = .sh .test
+
 # What src/LAYERS says holds.
 dist_check_SCRIPTS = tests/layers.sh
 TESTS += tests/layers.sh
 
-# What takes minutes: the stress test at a hundred times its length, and the
-# library on the other architecture.
-LONG_TESTS = tests/stress_test tests/aarch64.sh
-EXTRA_DIST += tests/aarch64.sh
+# What takes minutes or a download: the stress test at a hundred times its
+# length, every call of every hook and system call failing, the library on the other architecture, and on a machine with several
+# memory nodes.
+LONG_TESTS = tests/stress_test tests/hook_refusal_test tests/explicit_fault_test tests/aarch64.sh tests/numa-vm.sh
+EXTRA_DIST += tests/aarch64.sh tests/numa-vm.sh
+check_PROGRAMS += tests/numa_vm_init
+tests_numa_vm_init_SOURCES = tests/numa_vm_init.c
+tests_numa_vm_init_LDADD = src/libkindgc.la
 .PHONY: check-long
 check-long:
 	KINDGC_TEST_LONG=1 $(MAKE) $(AM_MAKEFLAGS) check TESTS="$(LONG_TESTS)"
+
+# memkind's interface: as its programs see it, and the parts inside.
+if TESTS_ENABLED
+memkind_tests = tests/memkind_test tests/memtier_test tests/memkind_decorators_test tests/memkind_parts_test
+check_PROGRAMS += $(memkind_tests)
+TESTS += $(memkind_tests)
+memkind_cppflags = -I$(top_srcdir)/include/kindgc/compat $(AM_CPPFLAGS)
+memkind_libs = src/libkindgc-memkind.la src/libkindgc.la $(CHECK_LIBS)
+tests_memkind_test_CPPFLAGS = $(memkind_cppflags)
+tests_memkind_test_LDADD = $(memkind_libs)
+tests_memtier_test_CPPFLAGS = $(memkind_cppflags)
+tests_memtier_test_LDADD = $(memkind_libs)
+tests_memkind_decorators_test_CPPFLAGS = $(memkind_cppflags)
+tests_memkind_decorators_test_LDADD = $(memkind_libs)
+tests_memkind_parts_test_CPPFLAGS = $(memkind_cppflags)
+tests_memkind_parts_test_LDADD = $(src_libkindgc_memkind_la_OBJECTS) src/libkindgc.la $(CHECK_LIBS)
+endif

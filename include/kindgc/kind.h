@@ -4,15 +4,34 @@
  *
  * A kind owns one reserved range of addresses and a table of jemalloc extent
  * hooks.  The same hooks feed the GC heap (kindgc/heap.h) and the kind's
- * jemalloc arena (kindgc/arena.h).  A kind is named by a specification:
+ * jemalloc arenas (kindgc/arena.h).  A kind is named by a specification:
  *
- *   default                 ordinary pages
- *   thp                     transparent huge pages
- *   hugetlb[:2M|1G]         huge pages that the administrator has reserved
- *   file:/dir[,limit=SIZE]  an unlinked temporary file in a directory
- *   tier:KIND@SIZE+...+KIND the first until SIZE is used, then the next
+ *   default                    ordinary pages
+ *   thp                        transparent huge pages
+ *   hugetlb[:2M|1G]            huge pages that the administrator has reserved
+ *   numa:bind=NODES            pages of these memory nodes only
+ *   numa:preferred=NODES       of these nodes while they have some, then of others
+ *   numa:interleave=NODES      of these nodes in turn
+ *   numa:local                 of the node of the CPU that first touches a page
+ *   highest-bandwidth[:HOW]    pages of the nodes that are best in this respect,
+ *   lowest-latency[:HOW]       chosen when the kind is opened from what the
+ *   highest-capacity[:HOW]     firmware tells of the machine
+ *   locked                     never swapped out and not in core dumps: for keys
+ *   file:/dir                  an unlinked temporary file in a directory
+ *   tier:KIND@SIZE+...+KIND    the first until SIZE is used, then the next
+ *   ratio:KIND@N+...+KIND@N    from each in these proportions
  *
- * SIZE is a number with an optional K, M, G or T (powers of 1024).
+ * NODES is "all" or a list such as 0,2-3.  HOW is "local" (only nodes near the
+ * CPU of the opening thread), "preferred" (others when these are full or
+ * nothing is known) or "local,preferred".  SIZE is a number with an optional
+ * K, M, G or T (powers of 1024).  Settings may follow, each after a comma:
+ *
+ *   limit=SIZE                 most bytes that it hands out
+ *   arenas=N                   most jemalloc arenas (kgc_kind_options.arenas)
+ *   scanned                    see kgc_kind_options.scanned
+ *
+ * Members of tiers and ratios take limit= only; the other settings stand after
+ * the last member and belong to the whole.
  * Every kgc_kind_open() makes a new kind with its own range and counters.
  */
 #ifndef KINDGC_KIND_H
@@ -34,8 +53,24 @@ typedef struct extent_hooks_s extent_hooks_t;
  */
 #define KGC_ARENA_COLLECTOR ((unsigned)-1)
 
+/* When free explicit memory goes back to the system: see kgc_kind_set_decay(). */
+typedef enum kgc_decay {
+    KGC_DECAY_DEFAULT,      /* jemalloc's own times: opt.dirty_decay_ms, opt.muzzy_decay_ms */
+    KGC_DECAY_CONSERVATIVE, /* at once, and threads keep no large blocks for reuse */
+    KGC_DECAY_AFTER,        /* gradually, over the given time */
+    KGC_DECAY_NEVER         /* not before kgc_kind_purge() */
+} kgc_decay;
+
+/* Zero-initialise, then set what you want to change: a zero keeps its default. */
 typedef struct kgc_kind_options {
-    size_t limit; /* most bytes that the hooks are asked for; 0: no limit */
+    size_t limit;    /* most bytes that the hooks are asked for; 0: no limit */
+    unsigned arenas; /* most jemalloc arenas, made as threads come, which are spread over them; at most 64.
+                        1: one for all threads.  0: as many as processors but no more than 4; 1 for kinds
+                        of less than 256 MiB */
+    bool scanned;    /* the collector scans its explicit memory: what lives there keeps collectable
+                        objects alive.  Not for kinds of the caller's own hooks */
+    kgc_decay decay;
+    long decay_ms; /* for KGC_DECAY_AFTER */
 } kgc_kind_options;
 
 typedef struct kgc_kind_info {
@@ -46,11 +81,55 @@ typedef struct kgc_kind_info {
     size_t limit;          /* most bytes it hands out; SIZE_MAX: no limit */
     size_t page_size;      /* unit in which it obtains and gives back memory */
     size_t section_bytes;  /* bytes in sections of the GC heap */
-    size_t explicit_bytes; /* bytes in extents of its jemalloc arena */
-    size_t allocated;      /* bytes of live explicit blocks */
+    size_t explicit_bytes; /* bytes in extents of its jemalloc arenas */
+    size_t allocated;      /* bytes of live explicit blocks; exact when no thread allocates meanwhile */
     size_t purged;         /* bytes given back to the system so far, in total */
     unsigned refusals;     /* requests for memory that it could not serve */
+    size_t cached;         /* bytes of free blocks that threads keep for reuse */
+    size_t active;         /* jemalloc: bytes of pages with live or cached blocks */
+    size_t dirty;          /* jemalloc: bytes of free pages that wait to be given back */
+    size_t retained;       /* jemalloc: bytes of free pages that were given back */
+    unsigned arenas;       /* jemalloc arenas made so far */
+    unsigned caches;       /* threads that have a cache of free blocks of the kind */
+    size_t elsewhere;      /* bytes in memory on other nodes than its policy names */
+    unsigned fallbacks;    /* times that a "preferred" kind took the next choice: see kgc_kind_describe() */
 } kgc_kind_info;
+
+/* On which memory nodes its pages are to lie: set_mempolicy(2). */
+typedef enum kgc_policy {
+    KGC_POLICY_SYSTEM, /* whatever the thread's own policy says */
+    KGC_POLICY_BIND,
+    KGC_POLICY_PREFERRED,
+    KGC_POLICY_INTERLEAVE,
+    KGC_POLICY_LOCAL
+} kgc_policy;
+
+/* What holds its pages. */
+typedef enum kgc_backing {
+    KGC_BACKING_ANONYMOUS, /* ordinary pages */
+    KGC_BACKING_THP,
+    KGC_BACKING_HUGETLB,
+    KGC_BACKING_FILE,
+    KGC_BACKING_FIXED,  /* the caller's range: kgc_kind_create_fixed() */
+    KGC_BACKING_CALLER, /* the caller's hooks: kgc_kind_create() */
+    KGC_BACKING_MEMBERS /* a tier or a ratio: ask its members */
+} kgc_backing;
+
+enum { KGC_NODES_MAX = 1024 };
+
+typedef struct kgc_kind_description {
+    kgc_backing backing;
+    kgc_policy policy;
+    unsigned long nodes[KGC_NODES_MAX / (8 * sizeof(unsigned long))]; /* a bit for each node of the policy */
+    size_t page_size;
+    size_t limit;    /* most bytes it hands out; SIZE_MAX: no limit */
+    size_t capacity; /* bytes that it could hand out now: the least of its limit, free memory of its nodes,
+                        free huge pages or disk; SIZE_MAX: not known */
+    bool locked, scanned;
+    unsigned arenas;     /* most jemalloc arenas */
+    bool fell_back;      /* "preferred": what it names is not there, so memory comes from the nearest node;
+                            kgc_kind_info.fallbacks counts it */
+} kgc_kind_description;
 
 /*
  * Opens a kind.  On success *out is the caller's, until kgc_kind_close().
@@ -60,6 +139,23 @@ typedef struct kgc_kind_info {
  * On failure *out is NULL.
  */
 KGC_API int kgc_kind_open(const char *spec, kgc_kind **out);
+
+/* The same with options, which may be NULL.  A setting in the specification
+   goes before the same one in the options; of two limits the smaller holds.
+   EINVAL also for options that are out of range. */
+KGC_API int kgc_kind_open_with(const char *spec, const kgc_kind_options *options, kgc_kind **out);
+
+/*
+ * Makes a kind of memory that the caller has mapped, readable and writable:
+ * [addr, addr + size), of which whole pages are used.  It stays the caller's,
+ * who must keep it mapped until the kind is closed and can use its contents
+ * afterwards only as undefined bytes.  Nothing is given back to the system
+ * before; everything that is freed is used again.
+ * `name` is copied.
+ * Returns 0; EINVAL (no name, less than 64 KiB in whole pages, the range
+ * overlaps another kind's or is not mapped readable and writable) or ENOMEM.
+ */
+KGC_API int kgc_kind_create_fixed(const char *name, void *addr, size_t size, kgc_kind **out);
 
 /*
  * Makes a kind of the caller's own hooks, with jemalloc's contract
@@ -116,6 +212,10 @@ KGC_API const extent_hooks_t *kgc_kind_hooks(const kgc_kind *kind);
  * hooks included.
  */
 KGC_API kgc_kind *kgc_kind_of(const void *p);
+
+/* What the kind is: for programs that choose among kinds.  Fills *out.
+   Returns 0 or EINVAL. */
+KGC_API int kgc_kind_describe(kgc_kind *kind, kgc_kind_description *out);
 
 /* Fills *out.  Reads /proc/self/smaps: microseconds to milliseconds.
    Returns 0 or EINVAL. */

@@ -144,6 +144,14 @@ static bool merge(extent_hooks_t *hooks, void *a, size_t size_a, void *b, size_t
     return theirs->merge(theirs, a, size_a, b, size_b, committed, arena);
 }
 
+/* An extent that it could not split jemalloc abandons without a word to any
+   hook; the map must not name a kind that is gone. */
+void kgc__caller_close(kgc_kind *kind)
+{
+    if (kind->caller_hooks != NULL && atomic_load(&kind->space.bytes[KGC__HIGH]) != 0)
+        kgc__map_forget(owner_of(kind, 0));
+}
+
 int kgc_kind_create(const char *name, extent_hooks_t *hooks, const kgc_kind_options *options, kgc_kind **out)
 {
     if (out == NULL)
@@ -153,12 +161,24 @@ int kgc_kind_create(const char *name, extent_hooks_t *hooks, const kgc_kind_opti
         return kgc__fail(EINVAL, "kgc_kind_create: a name of 1 to %d bytes is needed", KGC__SPEC_MAX - 1);
     if (hooks == NULL || hooks->alloc == NULL)
         return kgc__fail(EINVAL, "kgc_kind_create: hooks with at least an alloc hook are needed");
+    int error = kgc__kind_options_check(options, "kgc_kind_create");
+    if (error != 0)
+        return error;
+    if (options != NULL && options->scanned)
+        return kgc__fail(ENOTSUP,
+                         "kgc_kind_create: \"%s\" cannot be scanned: the collector would read memory while the "
+                         "caller's hooks may unmap it; open a kind by a specification",
+                         name);
     kgc_kind *kind = kgc__kind_record(name);
     if (kind == NULL)
         return ENOMEM;
     kind->caller_hooks = hooks;
-    kind->caller_limit = options != NULL ? options->limit : 0;
-    kind->space.file.fd = -1;
+    if (options != NULL) {
+        kind->caller_limit = options->limit;
+        kind->decay = options->decay;
+        kind->decay_ms = options->decay_ms;
+    }
+    kgc__kind_set_arenas(kind, options != NULL ? options->arenas : 0);
     kind->space.hooks = (extent_hooks_t){
         .alloc = alloc,
         .dalloc = hooks->dalloc != NULL ? dalloc : NULL,
@@ -170,7 +190,7 @@ int kgc_kind_create(const char *name, extent_hooks_t *hooks, const kgc_kind_opti
         .split = hooks->split != NULL ? split : NULL,
         .merge = hooks->merge != NULL ? merge : NULL,
     };
-    int error = kgc__kind_register(kind);
+    error = kgc__kind_register(kind);
     if (error != 0) {
         kgc__kind_record_free(kind);
         return error;

@@ -108,15 +108,16 @@ static int adopt(kgc_kind *kind, int copy)
     return error;
 }
 
-static void free_hugetlb(kgc_kind *kind, void *arg)
+static void take_over(kgc_kind *kind, void *arg)
 {
     (void)arg;
     kgc__hugetlb_after_fork_in_child(kind);
+    kgc__locked_after_fork_in_child(kind);
 }
 
 void kgc__kinds_after_fork_in_child(void)
 {
-    kgc_kind_visit(free_hugetlb, NULL);
+    kgc_kind_visit(take_over, NULL);
     for (size_t i = 0; i < count; i++) {
         kgc_kind *kind = files[i].kind;
         int copy = files[i].copy;

@@ -92,7 +92,7 @@ static int take_back(struct kgc__space *s, void *p, size_t size)
     return error;
 }
 
-static const struct kgc__backing hugetlb_backing = {.provide = provide, .take_back = take_back};
+static const struct kgc__backing hugetlb_backing = {.provide = provide, .take_back = take_back, .hides = true};
 
 /* Are there pages to be had, now? */
 static int check_pool(unsigned shift)

@@ -23,6 +23,7 @@ int kgc__thp_open(kgc_kind *kind, const struct kgc__spec *spec)
         return kgc__fail(ENOTSUP, "thp: this system has transparent huge pages switched off; as root: echo madvise "
                                   "> /sys/kernel/mm/transparent_hugepage/enabled");
     int error = kgc__space_open(&kind->space, &kgc__anonymous_backing, spec->limit, huge, kind);
+    kind->thp = true;
     if (error == 0) {
         error = kgc__os_advise_huge(kind->space.range.base, kind->space.range.size);
         if (error != 0) {

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The grammar of specifications, by recursive descent.
+ * The grammar of specifications, by recursive descent: settings, tiers and
+ * ratios.  The kinds themselves are parsed in spec_kinds.c.
  *
- *   kind   = "default" | "thp" | "hugetlb" [":" ("2M" | "1G")]
- *          | "file:" path [",limit=" size] | "tier:" member {"+" member}
- *   member = kind ["@" size]      not a tier; all but the last need a size
+ *   spec    = kind {"," setting}
+ *           | "tier:"  member {"+" member} {"," setting}
+ *           | "ratio:" member {"+" member} {"," setting}
+ *   member  = kind {",limit=" size} ["@" amount]
+ *   setting = "limit=" size | "arenas=" number | "scanned"
  *
- * In a path, '\' makes the next character ordinary; ',' ends it, and inside a
- * tier '+' and '@' too.
+ * An amount is a size in a tier, where all but the last member need one or a
+ * limit, and a number in a ratio, where all need one.  So a limit that follows
+ * the last member's kind is that member's, and one that follows its amount is
+ * the whole's.
  */
 #include "kind/spec.h"
 #include "base/message.h"
@@ -16,19 +21,17 @@
 #include <stdbool.h>
 #include <string.h>
 
-struct parser {
-    const char *text, *at;
-};
+enum { SHARE_MOST = 65535 };
 
-/* An error at the present place: "tier:default@x: at 14 ("x"): a size is ...". */
-static int wrong(const struct parser *p, const char *allowed)
+int kgc__parse_wrong(const struct kgc__parser *p, const char *allowed)
 {
     if (*p->at == '\0')
         return kgc__fail(EINVAL, "%s: at the end: %s", p->text, allowed);
-    return kgc__fail(EINVAL, "%s: at %d (\"%.20s\"): %s", p->text, (int)(p->at - p->text) + 1, p->at, allowed);
+    return kgc__fail(EINVAL, "%s: at %d (\"%.20s\"): %s", p->text, (int)(p->at - p->text) + 1, p->at,
+                     allowed);
 }
 
-static bool accept(struct parser *p, const char *word)
+bool kgc__parse_accept(struct kgc__parser *p, const char *word)
 {
     size_t n = strlen(word);
     if (strncmp(p->at, word, n) != 0)
@@ -37,105 +40,113 @@ static bool accept(struct parser *p, const char *word)
     return true;
 }
 
-static int parse_size(struct parser *p, size_t *out)
+static int parse_size(struct kgc__parser *p, size_t *out)
 {
-    return kgc__parse_size(&p->at, out) ? 0 : wrong(p, KGC__SIZE_SYNTAX);
+    return kgc__parse_size(&p->at, out) ? 0 : kgc__parse_wrong(p, KGC__SIZE_SYNTAX);
 }
 
-static int parse_path(struct parser *p, bool in_tier, struct kgc__spec *out)
+/* A number from 1 to `most`, which has at most five digits. */
+static int parse_number(struct kgc__parser *p, unsigned most, const char *allowed, unsigned *out)
 {
-    const char *ends = in_tier ? ",+@" : ",";
-    size_t n = 0;
-    if (*p->at != '/')
-        return wrong(p, "an absolute directory is needed, as in file:/var/tmp");
-    while (*p->at != '\0' && strchr(ends, *p->at) == NULL) {
-        if (*p->at == '\\' && p->at[1] != '\0')
-            p->at++;
-        out->directory[n++] = *p->at++;
-    }
-    out->directory[n] = '\0';
+    const char *q = p->at;
+    unsigned n = 0;
+    while (*q >= '0' && *q <= '9' && n <= most)
+        n = n * 10 + (unsigned)(*q++ - '0');
+    if (n == 0 || n > most)
+        return kgc__parse_wrong(p, allowed);
+    p->at = q;
+    *out = n;
     return 0;
 }
 
-static int parse_file(struct parser *p, bool in_tier, struct kgc__spec *out)
+static int parse_settings(struct kgc__parser *p, struct kgc__spec *out)
 {
-    out->family = KGC__FILE;
-    int error = parse_path(p, in_tier, out);
-    if (error != 0)
-        return error;
-    while (*p->at == ',') {
-        p->at++;
-        if (!accept(p, "limit="))
-            return wrong(p, "the setting of a file kind is limit=SIZE");
-        error = parse_size(p, &out->limit);
-        if (error != 0)
-            return error;
-    }
-    return 0;
-}
-
-static int parse_hugetlb(struct parser *p, struct kgc__spec *out)
-{
-    out->family = KGC__HUGETLB;
-    out->shift = 21;
-    if (!accept(p, ":"))
-        return 0;
-    if (accept(p, "1G"))
-        out->shift = 30;
-    else if (!accept(p, "2M"))
-        return wrong(p, "the size of huge pages is 2M or 1G");
-    return 0;
-}
-
-/* Everything but a tier. */
-static int parse_simple(struct parser *p, bool in_tier, struct kgc__spec *out)
-{
-    const char *start = p->at;
     int error = 0;
-    out->limit = SIZE_MAX;
-    if (accept(p, "default"))
-        out->family = KGC__DEFAULT;
-    else if (accept(p, "thp"))
-        out->family = KGC__THP;
-    else if (accept(p, "hugetlb"))
-        error = parse_hugetlb(p, out);
-    else if (accept(p, "file:"))
-        error = parse_file(p, in_tier, out);
-    else
-        return wrong(p, in_tier ? "a member of a tier is default, thp, hugetlb[:2M|1G] or file:/dir[,limit=SIZE]"
-                                : "kinds are " KGC__SPEC_FORMS);
-    if (error == 0) {
-        memcpy(out->text, start, (size_t)(p->at - start));
-        out->text[p->at - start] = '\0';
+    while (error == 0 && kgc__parse_accept(p, ",")) {
+        if (kgc__parse_accept(p, "limit="))
+            error = parse_size(p, &out->limit);
+        else if (kgc__parse_accept(p, "arenas="))
+            error = parse_number(p, KGC__ARENAS_MOST, "the number of arenas is 1 to 64", &out->arenas);
+        else if (kgc__parse_accept(p, "scanned"))
+            out->scanned = true;
+        else
+            error = kgc__parse_wrong(p, "settings are limit=SIZE, arenas=N and scanned");
     }
     return error;
 }
 
-static int parse_tier(struct parser *p, struct kgc__spec *out, struct kgc__spec members[KGC__TIER_MAX])
+static int parse_amount(struct kgc__parser *p, struct kgc__spec *whole, struct kgc__spec *m)
 {
-    out->family = KGC__TIER;
-    out->limit = SIZE_MAX;
+    bool given = kgc__parse_accept(p, "@");
+    if (whole->family == KGC__RATIO) {
+        if (!given)
+            return kgc__parse_wrong(p, "every member of a ratio has a share; write KIND@N");
+        return parse_number(p, SHARE_MOST, "a share is a number from 1 to 65535", &m->share);
+    }
+    if (!given)
+        return *p->at != '+' || m->limit != SIZE_MAX
+                   ? 0
+                   : kgc__parse_wrong(p,
+                                      "only the last member of a tier may have no amount; write KIND@SIZE");
+    size_t amount;
+    int error = parse_size(p, &amount);
+    if (error == 0 && amount < m->limit)
+        m->limit = amount;
+    return error;
+}
+
+static int parse_member(struct kgc__parser *p, struct kgc__spec *whole, struct kgc__spec *m)
+{
+    const char *start = p->at;
+    int error = kgc__parse_kind(p, whole->family == KGC__TIER ? "tier" : "ratio", m);
+    while (error == 0 && kgc__parse_accept(p, ",limit="))
+        error = parse_size(p, &m->limit);
+    if (error != 0)
+        return error;
+    memcpy(m->text, start, (size_t)(p->at - start)); /* the rest is zeroed */
+    return parse_amount(p, whole, m);
+}
+
+static int parse_group(struct kgc__parser *p, struct kgc__spec *out, struct kgc__spec members[KGC__TIER_MAX])
+{
+    bool tier = out->family == KGC__TIER;
     out->member = members;
-    strcpy(out->text, p->text);
     do {
         if (out->members == KGC__TIER_MAX)
-            return wrong(p, "a tier has at most 8 members");
-        struct kgc__spec *m = &members[out->members++];
-        int error = parse_simple(p, true, m);
+            return kgc__parse_wrong(p,
+                                    tier ? "a tier has at most 8 members" : "a ratio has at most 8 members");
+        int error = parse_member(p, out, &members[out->members++]);
+        if (error == 0)
+            error = parse_settings(p, out);
         if (error != 0)
             return error;
-        if (accept(p, "@")) {
-            size_t amount;
-            error = parse_size(p, &amount);
-            if (error != 0)
-                return error;
-            if (amount < m->limit)
-                m->limit = amount;
-        } else if (*p->at == '+' && m->limit == SIZE_MAX) {
-            return wrong(p, "only the last member of a tier may have no amount; write KIND@SIZE");
-        }
-    } while (accept(p, "+"));
-    return out->members >= 2 ? 0 : wrong(p, "a tier has at least 2 members: KIND@SIZE+KIND");
+        if (*p->at == '+' && (out->limit != SIZE_MAX || out->arenas != 0 || out->scanned))
+            return kgc__parse_wrong(
+                p, "settings stand after the last member; a member has only limit=SIZE, before '@'");
+    } while (kgc__parse_accept(p, "+"));
+    if (out->members < 2 && *p->at == '\0')
+        return kgc__parse_wrong(p, tier ? "a tier has at least 2 members: KIND@SIZE+KIND"
+                                        : "a ratio has at least 2 members: KIND@N+KIND@N");
+    return 0;
+}
+
+static const char *what_may_follow(const struct kgc__spec *spec)
+{
+    switch (spec->family) {
+    case KGC__TIER:
+        return "expected '+', '@', ',' or the end";
+    case KGC__RATIO:
+        return "expected '+', ',' or the end";
+    case KGC__HUGETLB:
+        return "expected ':2M', ':1G', ',' or the end";
+    case KGC__BEST:
+        return "expected ':local', ':preferred', ':local,preferred', ',' or the end";
+    case KGC__NUMA:
+    case KGC__FILE:
+        return "expected ',' or the end";
+    default:
+        return "expected ',' or the end; kinds are " KGC__SPEC_FORMS;
+    }
 }
 
 int kgc__spec_parse(const char *text, struct kgc__spec *out, struct kgc__spec members[KGC__TIER_MAX])
@@ -146,12 +157,19 @@ int kgc__spec_parse(const char *text, struct kgc__spec *out, struct kgc__spec me
         return kgc__fail(EINVAL, "no kind is named; kinds are " KGC__SPEC_FORMS);
     if (strlen(text) >= KGC__SPEC_MAX)
         return kgc__fail(EINVAL, "the specification of a kind is longer than %d bytes", KGC__SPEC_MAX - 1);
-    struct parser p = {text, text};
-    int error = accept(&p, "tier:") ? parse_tier(&p, out, members) : parse_simple(&p, false, out);
+    struct kgc__parser p = {text, text};
+    int error;
+    strcpy(out->text, text);
+    out->limit = SIZE_MAX;
+    if (kgc__parse_accept(&p, "tier:") || kgc__parse_accept(&p, "ratio:")) {
+        out->family = *text == 't' ? KGC__TIER : KGC__RATIO;
+        error = parse_group(&p, out, members);
+    } else {
+        error = kgc__parse_kind(&p, NULL, out);
+        if (error == 0)
+            error = parse_settings(&p, out);
+    }
     if (error == 0 && *p.at != '\0')
-        error = wrong(&p, out->family == KGC__TIER ? "expected '+', '@' or the end"
-                          : out->family == KGC__FILE ? "expected ',limit=SIZE' or the end"
-                          : out->family == KGC__HUGETLB ? "expected ':2M', ':1G' or the end"
-                                                        : "expected the end; kinds are " KGC__SPEC_FORMS);
+        error = kgc__parse_wrong(&p, what_may_follow(out));
     return error;
 }

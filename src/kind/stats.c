@@ -2,13 +2,22 @@
 /* What a kind holds, in numbers. */
 #include "base/message.h"
 #include "kind/kind.h"
+#include "os/nodes.h"
 #include "os/os.h"
 #include "os/proc.h"
 #include <errno.h>
 #include <string.h>
 
-static void add_range(struct kgc__range *range, kgc_kind_info *out)
+/* Does its policy name nodes? */
+static bool has_nodes(const kgc_kind *kind)
 {
+    return kind->policy == KGC_POLICY_BIND || kind->policy == KGC_POLICY_PREFERRED ||
+           kind->policy == KGC_POLICY_INTERLEAVE;
+}
+
+static void add_range(kgc_kind *kind, kgc_kind_info *out)
+{
+    struct kgc__range *range = &kind->space.range;
     for (enum kgc__side side = KGC__LOW; side <= KGC__HIGH; side++) {
         struct kgc__span ready = kgc__range_ready(range, side);
         if (ready.size == 0)
@@ -19,6 +28,8 @@ static void add_range(struct kgc__range *range, kgc_kind_info *out)
         size_t resident = kgc__proc_resident(ready.start, ready.size);
         out->resident += resident != SIZE_MAX ? resident : r.resident;
         out->huge += r.huge;
+        if (has_nodes(kind))
+            out->elsewhere += kgc__os_elsewhere(ready.start, ready.size, &kind->nodes);
     }
     out->reserved += range->size;
     if (range->granule > out->page_size)
@@ -31,14 +42,9 @@ static void add(kgc_kind *kind, kgc_kind_info *out)
     out->explicit_bytes += atomic_load(&kind->space.bytes[KGC__HIGH]);
     out->purged += atomic_load(&kind->space.purged);
     out->refusals += atomic_load(&kind->space.refusals);
+    out->fallbacks += atomic_load(&kind->fallbacks);
     if (kind->space.range.base != NULL)
-        add_range(&kind->space.range, out);
-    size_t limit = kind->members != 0             ? 0
-                   : kind->space.range.base != NULL ? kind->space.range.limit
-                   : kind->caller_limit != 0        ? kind->caller_limit
-                                                    : SIZE_MAX;
-    if (__builtin_add_overflow(out->limit, limit, &out->limit))
-        out->limit = SIZE_MAX;
+        add_range(kind, out);
     for (unsigned i = 0; i < kind->members; i++)
         add(kind->member[i], out);
 }
@@ -50,10 +56,11 @@ int kgc_kind_stats(kgc_kind *kind, kgc_kind_info *out)
     memset(out, 0, sizeof *out);
     out->page_size = kgc__page_size();
     add(kind, out);
+    out->limit = kgc__kind_limit(kind);
     out->committed = out->section_bytes + out->explicit_bytes;
     if (kind->caller_hooks != NULL) /* spread over the caller's addresses: we know what we were given */
         out->reserved = out->committed;
     if (kind->explicit_ops != NULL)
-        out->allocated = kind->explicit_ops->allocated(kind);
+        kind->explicit_ops->add_stats(kind, out);
     return 0;
 }

@@ -6,13 +6,45 @@
 #include "os/proc.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifndef MAP_HUGE_SHIFT
 #define MAP_HUGE_SHIFT 26
 #endif
+
+/* libc has no functions for these; libnuma is not worth a dependency. */
+static long call_mbind(void *p, unsigned long size, int mode, const unsigned long *nodes, unsigned long bits,
+                       unsigned flags)
+{
+    return syscall(SYS_mbind, p, size, mode, nodes, bits, flags);
+}
+
+static long call_get_mempolicy(int *mode, unsigned long *nodes, unsigned long bits, void *p, unsigned long flags)
+{
+    return syscall(SYS_get_mempolicy, mode, nodes, bits, p, flags);
+}
+
+static long call_move_pages(int pid, unsigned long count, void **pages, const int *nodes, int *status, int flags)
+{
+    return syscall(SYS_move_pages, pid, count, pages, nodes, status, flags);
+}
+
+/* Not libc's: AddressSanitizer puts functions that do nothing in their place,
+   and memory for keys must be locked there too. */
+static int call_mlock(const void *p, size_t size)
+{
+    return (int)syscall(SYS_mlock, p, size);
+}
+
+static int call_munlock(const void *p, size_t size)
+{
+    return (int)syscall(SYS_munlock, p, size);
+}
 
 struct kgc__os kgc__os = {
     .mmap = mmap,
@@ -25,6 +57,11 @@ struct kgc__os kgc__os = {
     .fallocate = fallocate,
     .pread = pread,
     .pwrite = pwrite,
+    .mlock = call_mlock,
+    .munlock = call_munlock,
+    .mbind = call_mbind,
+    .get_mempolicy = call_get_mempolicy,
+    .move_pages = call_move_pages,
 };
 
 size_t kgc__page_size(void)
@@ -86,6 +123,11 @@ int kgc__os_make_read_only(void *p, size_t size)
     return result(kgc__os.mprotect(p, size, PROT_READ));
 }
 
+int kgc__os_protect(void *p, size_t size, int protection)
+{
+    return result(kgc__os.mprotect(p, size, protection));
+}
+
 int kgc__os_discard(void *p, size_t size)
 {
     return result(kgc__os.madvise(p, size, MADV_DONTNEED));
@@ -104,6 +146,21 @@ int kgc__os_advise_huge(void *p, size_t size)
 int kgc__os_set_inherited(void *p, size_t size, bool inherited)
 {
     return result(kgc__os.madvise(p, size, inherited ? MADV_DOFORK : MADV_DONTFORK));
+}
+
+int kgc__os_exclude_from_dumps(void *p, size_t size)
+{
+    return result(kgc__os.madvise(p, size, MADV_DONTDUMP));
+}
+
+int kgc__os_lock(void *p, size_t size)
+{
+    return result(kgc__os.mlock(p, size));
+}
+
+int kgc__os_unlock(void *p, size_t size)
+{
+    return result(kgc__os.munlock(p, size));
 }
 
 int kgc__os_map_hugetlb(void *p, size_t size, unsigned shift, bool usable)
@@ -132,6 +189,28 @@ size_t kgc__os_address_space_left(void)
         return SIZE_MAX;
     size_t used = kgc__proc_address_space();
     return limit.rlim_cur > used ? (size_t)limit.rlim_cur - used : 0;
+}
+
+static bool may_lock_anything(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    return syscall(SYS_capget, &header, data) == 0 && (data[0].effective >> CAP_IPC_LOCK & 1) != 0;
+}
+
+size_t kgc__os_lockable(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || may_lock_anything())
+        return SIZE_MAX;
+    return (size_t)limit.rlim_cur;
+}
+
+unsigned kgc__os_processors(void)
+{
+    cpu_set_t set;
+    int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
+    return count > 0 ? (unsigned)count : CPU_SETSIZE; /* it fails where there are more than fit */
 }
 
 size_t kgc__os_memory_size(void)

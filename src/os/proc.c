@@ -118,6 +118,45 @@ size_t kgc__proc_visit_mappings(bool (*fn)(const struct kgc__mapping *, void *),
     return count;
 }
 
+size_t kgc__proc_kilobytes(const char *path, const char *key)
+{
+    struct lines l = {.fd = open(path, O_RDONLY | O_CLOEXEC)};
+    size_t bytes = SIZE_MAX, length = strlen(key);
+    if (l.fd < 0)
+        return SIZE_MAX;
+    for (char *line; bytes == SIZE_MAX && (line = next_line(&l)) != NULL;) {
+        char *colon = strchr(line, ':'); /* "MemFree: 1 kB", or "Node 0 MemFree: 1 kB" */
+        if (colon == NULL || (size_t)(colon - line) < length || memcmp(colon - length, key, length) != 0)
+            continue;
+        if (colon - length == line || colon[-(ptrdiff_t)length - 1] == ' ')
+            bytes = strtoul(colon + 1, NULL, 10) * 1024;
+    }
+    close(l.fd);
+    return bytes;
+}
+
+int kgc__proc_check_writable(const void *p, size_t size)
+{
+    struct lines l = {.fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC)};
+    uintptr_t at = (uintptr_t)p, end = at + size;
+    if (l.fd < 0)
+        return errno;
+    for (char *line; at < end && (line = next_line(&l)) != NULL;) {
+        char *dash, *blank;
+        uintptr_t start = strtoul(line, &dash, 16);
+        if (dash == line || *dash != '-')
+            continue; /* the rest of a long line */
+        uintptr_t stop = strtoul(dash + 1, &blank, 16);
+        if (stop <= at)
+            continue;
+        if (start > at || blank[1] != 'r' || blank[2] != 'w')
+            break;
+        at = stop;
+    }
+    close(l.fd);
+    return at >= end ? 0 : EFAULT;
+}
+
 struct query {
     uintptr_t start, end;
     struct kgc__residency sum;

@@ -15,6 +15,14 @@ bool kgc__proc_read(const char *path, char *text, size_t size);
 /* The number a file starts with; fallback when it cannot be read. */
 size_t kgc__proc_number(const char *path, size_t fallback);
 
+/* The number of kilobytes behind "KEY:" in a file of such lines, in bytes;
+   SIZE_MAX when there is none. */
+size_t kgc__proc_kilobytes(const char *path, const char *key);
+
+/* Is all of [p, p + size) mapped, readable and writable?  0; EFAULT: no; or
+   why /proc/self/maps cannot be read. */
+int kgc__proc_check_writable(const void *p, size_t size);
+
 /* Bytes of address space in use. */
 size_t kgc__proc_address_space(void);
 

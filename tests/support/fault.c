@@ -28,6 +28,9 @@ static const struct {
     [FAULT_MINCORE] = {"mincore", ENOMEM},   [FAULT_OPEN] = {"open", EMFILE},
     [FAULT_FTRUNCATE] = {"ftruncate", EIO},  [FAULT_FALLOCATE] = {"fallocate", ENOSPC},
     [FAULT_PREAD] = {"pread", EIO},          [FAULT_PWRITE] = {"pwrite", ENOSPC},
+    [FAULT_MLOCK] = {"mlock", ENOMEM},       [FAULT_MUNLOCK] = {"munlock", ENOMEM},
+    [FAULT_MBIND] = {"mbind", EPERM},        [FAULT_GET_MEMPOLICY] = {"get_mempolicy", ENOSYS},
+    [FAULT_MOVE_PAGES] = {"move_pages", EPERM},
 };
 
 static bool fails(enum fault_call call)
@@ -94,6 +97,32 @@ static ssize_t fault_pwrite(int fd, const void *p, size_t size, off_t offset)
     return fails(FAULT_PWRITE) ? -1 : real.pwrite(fd, p, size, offset);
 }
 
+static int fault_mlock(const void *p, size_t size)
+{
+    return fails(FAULT_MLOCK) ? -1 : real.mlock(p, size);
+}
+
+static int fault_munlock(const void *p, size_t size)
+{
+    return fails(FAULT_MUNLOCK) ? -1 : real.munlock(p, size);
+}
+
+static long fault_mbind(void *p, unsigned long size, int mode, const unsigned long *nodes, unsigned long bits,
+                        unsigned flags)
+{
+    return fails(FAULT_MBIND) ? -1 : real.mbind(p, size, mode, nodes, bits, flags);
+}
+
+static long fault_get_mempolicy(int *mode, unsigned long *nodes, unsigned long bits, void *p, unsigned long flags)
+{
+    return fails(FAULT_GET_MEMPOLICY) ? -1 : real.get_mempolicy(mode, nodes, bits, p, flags);
+}
+
+static long fault_move_pages(int pid, unsigned long count, void **pages, const int *nodes, int *status, int flags)
+{
+    return fails(FAULT_MOVE_PAGES) ? -1 : real.move_pages(pid, count, pages, nodes, status, flags);
+}
+
 void fault_arm(enum fault_call call, unsigned n, bool for_good, int error)
 {
     if (!replaced)
@@ -122,6 +151,11 @@ void fault_arm(enum fault_call call, unsigned n, bool for_good, int error)
         .fallocate = fault_fallocate,
         .pread = fault_pread,
         .pwrite = fault_pwrite,
+        .mlock = fault_mlock,
+        .munlock = fault_munlock,
+        .mbind = fault_mbind,
+        .get_mempolicy = fault_get_mempolicy,
+        .move_pages = fault_move_pages,
     };
 }
 
