@@ -393,5 +393,37 @@ START_TEST(errno_is_preserved)
 }
 END_TEST
 
-SUITE("arena", many_sizes, size_zero, zeroed, too_large, alignments, resized, without_kind, misused, closing,
-      limited_kind, tier, callers_hooks, callers_hooks_closed, threads, errno_is_preserved)
+/* Blocks that are larger than what jemalloc keeps in caches: each wave must use
+   the memory of the one before, not ever new one. */
+static void allocate_in_waves(const char *spec)
+{
+    enum { BLOCKS = 1000, SIZE = 16 * 1024 };
+    static void *blocks[BLOCKS];
+    kgc_kind *kind = open_kind(spec);
+    for (int wave = 0; wave < 40; wave++) {
+        for (int i = 0; i < BLOCKS; i++) {
+            blocks[i] = kgc_kind_malloc(kind, SIZE);
+            ck_assert_ptr_nonnull(blocks[i]);
+            memset(blocks[i], wave, SIZE);
+        }
+        for (int i = 0; i < BLOCKS; i++)
+            kgc_kind_free(kind, blocks[i]);
+    }
+    kgc_kind_info info;
+    ck_assert_int_eq(kgc_kind_stats(kind, &info), 0);
+    /* 20 MiB live at the top, as jemalloc rounds 16 KiB and an offset up. */
+    ck_assert_uint_lt(info.resident, 48 * KGC_MIB);
+    ck_assert_uint_lt(info.explicit_bytes, 64 * KGC_MIB);
+    ck_assert_int_eq(kgc_kind_close(kind), 0);
+}
+
+START_TEST(waves_use_their_memory_again)
+{
+    allocate_in_waves("default,arenas=1");
+    allocate_in_waves("file:/var/tmp,arenas=1");
+}
+END_TEST
+
+SUITE("arena", waves_use_their_memory_again, many_sizes, size_zero, zeroed, too_large, alignments, resized,
+      without_kind, misused, closing, limited_kind, tier, callers_hooks, callers_hooks_closed, threads,
+      errno_is_preserved)

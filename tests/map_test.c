@@ -178,6 +178,23 @@ END_TEST
 enum { THREADS = 4, ROUNDS = 200, PAGES = 64 };
 static _Atomic bool wrong;
 
+START_TEST(all_of_an_owner)
+{
+    ck_assert(kgc__map_set(gib(5), 2 * KGC_GIB, A));
+    ck_assert(kgc__map_set(gib(8), PAGE, A));
+    ck_assert(kgc__map_set(gib(8) + PAGE, PAGE, B));
+    ck_assert(kgc__map_set(gib(9), KGC_GIB, B));
+    kgc__map_forget(A);
+    ck_assert_ptr_null(kgc__map_owner(gib(5)));
+    ck_assert_ptr_null(kgc__map_owner(gib(6)));
+    ck_assert_ptr_null(kgc__map_owner(gib(8)));
+    ck_assert_ptr_eq(kgc__map_owner(gib(8) + PAGE), B);
+    ck_assert_ptr_eq(kgc__map_owner(gib(9)), B);
+    kgc__map_forget(A); /* nothing is left */
+    ck_assert_ptr_eq(kgc__map_owner(gib(9)), B);
+}
+END_TEST
+
 static void *set_and_forget(void *arg)
 {
     size_t me = (size_t)arg;
@@ -213,4 +230,5 @@ START_TEST(threads)
 END_TEST
 
 SUITE("map", any_pointer, pages, part_of_a_page_counts_whole, whole_gibs_need_no_leaf, across_gibs,
-      a_hole_in_a_gib, ends_of_the_address_space, no_memory_for_a_leaf, threads)
+      a_hole_in_a_gib, ends_of_the_address_space, no_memory_for_a_leaf, all_of_an_owner,
+      threads)

@@ -112,7 +112,7 @@ START_TEST(alloc_gives_zeroed_usable_memory)
     open_space(&kgc__anonymous_backing, 64 * KGC_MIB, PAGE);
     for (size_t size = PAGE; size <= 4 * KGC_MIB; size *= 2) {
         for (unsigned arena = ARENA;; arena = KGC_ARENA_COLLECTOR) {
-            bool zero = false, commit = false; /* not asked for: better than asked is allowed, and said */
+            bool zero = false, commit = true; /* zeroed is not asked for, but told */
             char *p = h->alloc(h, NULL, size, PAGE, &zero, &commit, arena);
             ck_assert_ptr_nonnull(p);
             ck_assert(zero && commit);
@@ -278,7 +278,7 @@ START_TEST(what_the_backing_cannot)
     char *p = take(4 * PAGE, PAGE, ARENA);
     memset(p, 3, 4 * PAGE);
     ck_assert(h->decommit(h, p, 4 * PAGE, 0, 4 * PAGE, ARENA));
-    ck_assert(h->commit(h, p, 4 * PAGE, 0, 4 * PAGE, ARENA));
+    ck_assert(!h->commit(h, p, 4 * PAGE, 0, 4 * PAGE, ARENA)); /* nothing to do */
     ck_assert(h->purge_forced(h, p, 4 * PAGE, 0, 4 * PAGE, ARENA));
     ck_assert(h->purge_lazy(h, p, 4 * PAGE, 0, 4 * PAGE, ARENA));
     ck_assert(all_bytes(p, 4 * PAGE, 3));
@@ -288,12 +288,42 @@ START_TEST(what_the_backing_cannot)
 }
 END_TEST
 
-START_TEST(ordinary_pages_do_not_decommit)
+START_TEST(ordinary_pages_decommit_by_discarding)
 {
     open_space(&kgc__anonymous_backing, HUGE, PAGE);
-    char *p = take(PAGE, PAGE, ARENA);
-    ck_assert(h->decommit(h, p, PAGE, 0, PAGE, ARENA));
-    ck_assert(h->commit(h, p, PAGE, 0, PAGE, ARENA));
+    char *p = take(2 * PAGE, PAGE, ARENA);
+    memset(p, 3, 2 * PAGE);
+    ck_assert(!h->decommit(h, p, 2 * PAGE, 0, PAGE, ARENA));
+    ck_assert(!h->commit(h, p, 2 * PAGE, 0, PAGE, ARENA));
+    ck_assert(all_bytes(p, PAGE, 0)); /* what commit promises */
+    ck_assert(all_bytes(p + PAGE, PAGE, 3));
+    ck_assert_uint_eq(atomic_load(&space.purged), PAGE);
+}
+END_TEST
+
+/* Free pieces that were not given back stay small where they can be given back
+   page by page: see kgc__space_limits_dirty(). */
+START_TEST(large_dirty_pieces_are_not_made)
+{
+    const size_t half = KGC_MIB / 2;
+    open_space(&kgc__anonymous_backing, 64 * KGC_MIB, PAGE);
+    char *p = take(4 * KGC_MIB, PAGE, ARENA);
+    ck_assert(!h->merge(h, p, half, p + half, half, true, ARENA));
+    ck_assert(h->merge(h, p, KGC_MIB, p + KGC_MIB, PAGE, true, ARENA));
+    ck_assert(!h->merge(h, p, KGC_MIB, p + KGC_MIB, KGC_MIB, false, ARENA));     /* given back */
+    ck_assert(!h->merge(h, p, 2 * KGC_MIB, p + 2 * KGC_MIB, PAGE, true, ARENA)); /* large already */
+    ck_assert(!h->merge(h, p, KGC_MIB, p + KGC_MIB, KGC_MIB, true, KGC_ARENA_COLLECTOR));
+    bool zero = true, commit = false;
+    ck_assert_ptr_nonnull(h->alloc(h, NULL, PAGE, PAGE, &zero, &commit, ARENA));
+    ck_assert(!commit); /* mergeable with what was given back */
+}
+END_TEST
+
+START_TEST(what_cannot_be_given_back_merges)
+{
+    open_space(&least, 64 * KGC_MIB, PAGE);
+    char *p = take(2 * KGC_MIB, PAGE, ARENA);
+    ck_assert(!h->merge(h, p, KGC_MIB, p + KGC_MIB, KGC_MIB, true, ARENA));
 }
 END_TEST
 
@@ -451,6 +481,7 @@ END_TEST
 SUITE("space", opening_and_closing, alloc_gives_zeroed_usable_memory, sides_by_caller, alloc_aligns,
       alloc_refuses, limit, provided_by_granules, dalloc_refuses, destroy_gives_pages_back,
       decommit_and_commit, commit_reaches_whole_granules, what_the_backing_cannot,
-      ordinary_pages_do_not_decommit, purge_forced_reads_as_zero, purge_forced_zeroes_the_edges,
+      ordinary_pages_decommit_by_discarding, large_dirty_pieces_are_not_made,
+      what_cannot_be_given_back_merges, purge_forced_reads_as_zero, purge_forced_zeroes_the_edges,
       purge_of_less_than_a_granule, failing_purges_change_nothing, purge_lazy, split_and_merge,
       failing_system_calls, threads)

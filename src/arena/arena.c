@@ -1,182 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Explicit memory of a kind: one jemalloc arena over the kind's hooks.
+ * Explicit memory of a kind: malloc, free and the rest.
  *
- * The arena is made when it is first asked for.  It is created with hooks for
- * jemalloc's own records of it, which so stay on plain memory, and given the
- * kind's hooks afterwards.  Blocks bypass jemalloc's thread caches: those of
- * one thread are shared by all arenas and would mix kinds.  Nothing here
- * locks; jemalloc does.
+ * Common sizes come from the thread's cache (cache.c) and go back there; what
+ * is larger than 2 MiB or specially aligned comes from jemalloc at once.
+ * Nothing here locks; what it calls does where it must.
  */
-#include "arena/arena.h"
+#include "arena/explicit.h"
+#include "arena/marks.h"
 #include "base/check.h"
 #include "base/message.h"
-#include "base/size.h"
-#include "kind/kind.h"
-#include "os/os.h"
 #include <errno.h>
 #include <jemalloc/jemalloc.h>
 #include <kindgc/arena.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
-
-/* The control of one arena.  `format` has one %u. */
-static int control(const char *format, unsigned index, void *old, size_t *old_size, void *new,
-                   size_t new_size)
-{
-    char name[64];
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    snprintf(name, sizeof name, format, index);
-#pragma GCC diagnostic pop
-    return mallctl(name, old, old_size, new, new_size);
-}
-
-void kgc__arena_prepare(void)
-{
-    const char *version;
-    size_t size = sizeof version;
-    mallctl("version", &version, &size, NULL, 0);
-}
-
-static size_t statistic(const char *format, unsigned index)
-{
-    size_t value = 0, size = sizeof value;
-    return control(format, index, &value, &size, NULL, 0) == 0 ? value : 0;
-}
-
-/* Bytes of live blocks, of a kind that a caller opened. */
-static size_t allocated(kgc_kind *kind)
-{
-    unsigned arena = atomic_load(&kind->arena);
-    if (arena == 0)
-        return 0;
-    uint64_t epoch = 1; /* statistics are a snapshot; this takes a new one */
-    size_t size = sizeof epoch;
-    mallctl("epoch", &epoch, &size, &epoch, size);
-    return statistic("stats.arenas.%u.small.allocated", arena - 1) +
-           statistic("stats.arenas.%u.large.allocated", arena - 1);
-}
-
-static int close_arena(kgc_kind *kind)
-{
-    unsigned arena = atomic_load(&kind->arena);
-    if (arena == 0)
-        return 0;
-    size_t live = allocated(kind);
-    if (live != 0)
-        return kgc__fail(EBUSY, "kgc_kind_close: %zu bytes of explicit memory of \"%s\" are still allocated",
-                         live, kind->name);
-    int error = control("arena.%u.destroy", arena - 1, NULL, NULL, NULL, 0);
-    if (error != 0)
-        return kgc__fail_errno(error, "kgc_kind_close: the jemalloc arena of \"%s\"", kind->name);
-    atomic_store(&kind->arena, 0);
-    return 0;
-}
-
-static const struct kgc__explicit_ops ops = {.close = close_arena, .allocated = allocated};
-
-/* Most bytes that the kind, or the smallest member of a tier, can hold; SIZE_MAX: no limit. */
-static size_t limit_of(const kgc_kind *kind)
-{
-    size_t least = SIZE_MAX;
-    if (kind->space.range.base != NULL)
-        least = kind->space.range.limit;
-    else if (kind->caller_limit != 0)
-        least = kind->caller_limit;
-    for (unsigned i = 0; i < kind->members; i++) {
-        size_t limit = limit_of(kind->member[i]);
-        least = limit < least ? limit : least;
-    }
-    return least;
-}
-
-/*
- * jemalloc asks for 2 MiB, then more and more at once, and only when that is
- * refused for what it needs.  In a small kind such gulps would leave nothing
- * to the GC heap; in a tier they would pass over a member that has room.  So
- * growth is bound to a sixteenth of the limit.
- */
-static void bound_growth(unsigned index, const kgc_kind *kind)
-{
-    size_t growth = kgc__round_down(limit_of(kind) / 16, 4096);
-    if (growth < 64 * KGC_KIB)
-        growth = 64 * KGC_KIB;
-    control("arena.%u.retain_grow_limit", index, NULL, NULL, &growth, sizeof growth);
-}
-
-/*
- * jemalloc's records of an arena: mappings that go with it.  Its default hooks
- * never unmap (opt.retain), so each arena that was made and destroyed would
- * cost 2 MiB of address space.
- */
-static void *alloc_records(extent_hooks_t *hooks, void *wish, size_t size, size_t align, bool *zero,
-                           bool *commit, unsigned arena)
-{
-    (void)hooks, (void)arena;
-    void *p = wish == NULL ? kgc__os_reserve(size, align) : NULL;
-    if (p == NULL)
-        return NULL;
-    if (kgc__os_make_usable(p, size) != 0) {
-        kgc__os_release(p, size);
-        return NULL;
-    }
-    *zero = *commit = true;
-    return p;
-}
-
-static bool free_records(extent_hooks_t *hooks, void *p, size_t size, bool committed, unsigned arena)
-{
-    (void)hooks, (void)committed, (void)arena;
-    kgc__os_release(p, size);
-    return false;
-}
-
-static extent_hooks_t record_hooks = {.alloc = alloc_records, .dalloc = free_records};
-
-/* Makes the arena of a kind that has none.  Returns its index plus 1, or 0
-   with kgc_last_error() set.  The loser of a race takes the winner's. */
-static unsigned make_arena(kgc_kind *kind)
-{
-    unsigned index, none = 0;
-    size_t size = sizeof index;
-    extent_hooks_t *hooks = &record_hooks;
-    int error = mallctl("arenas.create", &index, &size, &hooks, sizeof hooks);
-    if (error != 0) {
-        kgc__fail(ENOMEM,
-                  "no jemalloc arena for \"%s\": memory is short, or there are 4095, which is the most; "
-                  "close kinds that have "
-                  "explicit memory",
-                  kind->name);
-        return 0;
-    }
-    hooks = &kind->space.hooks;
-    error = control("arena.%u.extent_hooks", index, NULL, NULL, &hooks, sizeof hooks);
-    if (error != 0) {
-        control("arena.%u.destroy", index, NULL, NULL, NULL, 0);
-        kgc__fail_errno(error, "the hooks of \"%s\" cannot be given to its jemalloc arena", kind->name);
-        return 0;
-    }
-    bound_growth(index, kind);
-    __atomic_store_n(&kind->explicit_ops, &ops, __ATOMIC_RELAXED);
-    if (atomic_compare_exchange_strong(&kind->arena, &none, index + 1))
-        return index + 1;
-    control("arena.%u.destroy", index, NULL, NULL, NULL, 0);
-    return none;
-}
-
-/* jemalloc's flags for the arena of a kind; 0 (no arena has it) on failure. */
-static int flags_of(kgc_kind *kind)
-{
-    unsigned arena = atomic_load_explicit(&kind->arena, memory_order_acquire);
-    if (kgc__unlikely(arena == 0)) {
-        arena = make_arena(kind);
-        if (arena == 0)
-            return 0;
-    }
-    return (int)(MALLOCX_ARENA(arena - 1) | MALLOCX_TCACHE_NONE);
-}
 
 static void *fail(int error)
 {
@@ -190,47 +27,119 @@ static void *out_of_memory(const kgc_kind *kind, size_t size)
     return fail(ENOMEM);
 }
 
-/* jemalloc aligns blocks of 8 bytes to 8; and it knows no size 0. */
-enum { SMALLEST = 16 };
-
-/* kind is one that a caller opened. */
-static void *allocate(kgc_kind *kind, size_t size, int extra_flags)
+/* `size` bytes of a class were taken from jemalloc (sign 1) or given back (-1). */
+static void count_block(struct kgc__explicit *x, struct kgc__cache *c, unsigned class, size_t size, int sign)
 {
-    if (size < SMALLEST)
-        size = SMALLEST;
-    if (size > PTRDIFF_MAX)
-        return out_of_memory(kind, size);
-    int flags = flags_of(kind);
-    if (flags == 0)
-        return fail(ENOMEM);
-    void *p = mallocx(size, flags | extra_flags);
-    return p != NULL ? p : out_of_memory(kind, size);
+    if (c != NULL && class != KGC__NO_CLASS)
+        kgc__bin_count(&c->bins[class], (size_t)sign);
+    else
+        atomic_fetch_add(&x->bytes, sign > 0 ? size : -size);
 }
 
-static kgc_kind *root_of(kgc_kind *kind, const char *function)
+/* jemalloc has handed out p. */
+static void *adopt(struct kgc__explicit *x, struct kgc__cache *c, void *p)
 {
-    if (kind != NULL)
-        return kgc__kind_root(kind);
+    size_t usable = sallocx(p, 0);
+    unsigned class = kgc__class_of_any(usable);
+    kgc__mark(p, usable, class);
+    count_block(x, c, class, usable, 1);
+    kgc__explicit_took(x, usable);
+    return p;
+}
+
+/* A block straight from jemalloc.  When the thread's arena has none: what
+   threads and arenas keep for later is given back first, then any arena is
+   asked. */
+static void *take_directly(struct kgc__explicit *x, struct kgc__cache *c, size_t size, int flags)
+{
+    void *p = NULL;
+    if (c != NULL)
+        p = kgc__je_take(x->kind, size, (int)(MALLOCX_ARENA(c->arena) | MALLOCX_TCACHE_NONE) | flags);
+    if (p == NULL && c != NULL)
+        kgc__cache_flush(c);
+    if (p == NULL && c == NULL &&
+        atomic_load(&x->arenas) == 0) { /* a thread that is ending, the first of all */
+        unsigned index;
+        kgc__explicit_lock();
+        kgc__explicit_arena(x, &index);
+        kgc__explicit_unlock();
+    }
+    unsigned arenas = atomic_load(&x->arenas);
+    for (unsigned round = 0; p == NULL && round < 2; round++) {
+        for (unsigned i = 0; p == NULL && i < arenas; i++)
+            p = kgc__je_take(x->kind, size, (int)(MALLOCX_ARENA(x->index[i]) | MALLOCX_TCACHE_NONE) | flags);
+        if (p == NULL && round == 0)
+            kgc__explicit_purge(x);
+    }
+    return p != NULL ? adopt(x, c, p) : NULL;
+}
+
+/* kind is one that a caller opened.  flags: MALLOCX_ZERO, MALLOCX_ALIGN. */
+static __attribute__((noinline)) void *allocate(kgc_kind *kind, size_t size, int flags)
+{
+    if (size > PTRDIFF_MAX)
+        return out_of_memory(kind, size);
+    struct kgc__explicit *x = kgc__explicit_of(kind);
+    if (x == NULL)
+        return fail(ENOMEM);
+    struct kgc__cache *c = kgc__cache_make(x);
+    bool zero = (flags & MALLOCX_ZERO) != 0;
+    size_t usable = size < 16 ? 16 : size;
+    void *p = NULL;
+    if (c != NULL && size <= KGC__CLASSES_MAX && (flags & ~MALLOCX_ZERO) == 0) {
+        unsigned class = kgc__class_of(size);
+        /* jemalloc knows which fresh pages are zero already. */
+        if (class <= KGC__FAST_CLASSES || !zero || c->bins[class].count != 0)
+            p = kgc__cache_take(c, class);
+        if (p != NULL && zero)
+            memset(p, 0, size);
+        usable = kgc__class_size(class);
+    }
+    if (p == NULL)
+        p = take_directly(x, c, usable, flags);
+    if (p == NULL && atomic_load(&x->arenas) != 0)
+        return out_of_memory(kind, size);
+    return p != NULL ? p : fail(ENOMEM); /* no arena: kgc_last_error() says why */
+}
+
+static __attribute__((cold, noinline)) kgc_kind *no_kind(const char *function)
+{
     kgc__fail(EINVAL, "%s: the kind is NULL", function);
     errno = EINVAL;
     return NULL;
 }
 
+static kgc_kind *root_of(kgc_kind *kind, const char *function)
+{
+    return kind != NULL ? kgc__kind_root(kind) : no_kind(function);
+}
+
+/* From the calling thread's array of free blocks; NULL when it is empty. */
+static inline void *take_fast(const kgc_kind *kind, size_t size)
+{
+    if (kgc__unlikely(size > KGC__FAST_MAX))
+        return NULL;
+    struct kgc__cache *c = kgc__cache_of(kind);
+    return kgc__likely(c != NULL) ? kgc__bin_pop(&c->bins[kgc__class_of(size)]) : NULL;
+}
+
 void *kgc_kind_malloc(kgc_kind *kind, size_t size)
 {
-    kind = root_of(kind, "kgc_kind_malloc");
-    return kind != NULL ? allocate(kind, size, 0) : NULL;
+    if (kgc__unlikely(kind == NULL))
+        return no_kind("kgc_kind_malloc");
+    void *p = take_fast(kind, size);
+    return kgc__likely(p != NULL) ? p : allocate(kgc__kind_root(kind), size, 0);
 }
 
 void *kgc_kind_calloc(kgc_kind *kind, size_t count, size_t size)
 {
     size_t sum;
-    kind = root_of(kind, "kgc_kind_calloc");
-    if (kind == NULL)
-        return NULL;
+    if (kgc__unlikely(kind == NULL))
+        return no_kind("kgc_kind_calloc");
     if (__builtin_mul_overflow(count, size, &sum))
         return out_of_memory(kind, SIZE_MAX);
-    return allocate(kind, sum, MALLOCX_ZERO);
+    void *p = take_fast(kind, sum);
+    return kgc__likely(p != NULL) ? memset(p, 0, sum) : allocate(kgc__kind_root(kind), sum, MALLOCX_ZERO);
 }
 
 int kgc_kind_posix_memalign(kgc_kind *kind, void **out, size_t alignment, size_t size)
@@ -240,7 +149,14 @@ int kgc_kind_posix_memalign(kgc_kind *kind, void **out, size_t alignment, size_t
         return kgc__fail(EINVAL, "kgc_kind_posix_memalign: the alignment is a power of two, and at least %zu",
                          sizeof(void *));
     kind = root_of(kind, "kgc_kind_posix_memalign");
-    void *p = kind != NULL ? allocate(kind, size, MALLOCX_ALIGN(alignment)) : NULL;
+    void *p = NULL;
+    if (kind != NULL && (alignment <= 16 || (alignment <= 4096 && size <= 4096))) {
+        /* Blocks whose class is a power of two up to a page are aligned to it. */
+        size_t least = size > alignment ? size : alignment;
+        p = allocate(kind, alignment <= 16 ? size : (size_t)1 << (64 - __builtin_clzl(least - 1)), 0);
+    } else if (kind != NULL) {
+        p = allocate(kind, size, MALLOCX_ALIGN(alignment));
+    }
     if (p != NULL)
         *out = p;
     else
@@ -249,8 +165,8 @@ int kgc_kind_posix_memalign(kgc_kind *kind, void **out, size_t alignment, size_t
     return error;
 }
 
-/* The kind whose arena has the block at p.  NULL after calling the fatal
-   handler, when there is none or it is not the one that the caller named. */
+/* The kind whose explicit memory has the block at p.  NULL after calling the
+   fatal handler, when there is none or it is not the one that the caller named. */
 static kgc_kind *owner_of(kgc_kind *named, const void *p, const char *function)
 {
     kgc_kind *kind;
@@ -271,59 +187,146 @@ static kgc_kind *owner_of(kgc_kind *named, const void *p, const char *function)
     }
 }
 
-/* dallocx() finds the arena itself; purging, which it may do, can set errno. */
-static void release(void *p)
+/* What is known of the block at p, explicit memory: its class and usable size.
+   Class 0: it is not from here, but from an arena of the caller's own. */
+struct block {
+    unsigned class;
+    size_t size;
+};
+
+static struct block look(const void *p)
 {
-    int saved = errno;
-    dallocx(p, MALLOCX_TCACHE_NONE);
+    kgc_kind *kind = kgc__ranged_kind_of(p);
+    unsigned class = kind != NULL ? kgc__class_at(kind, p) : KGC__NO_CLASS;
+    if (class != 0 && class != KGC__NO_CLASS)
+        return (struct block){class, kgc__class_size(class)};
+    size_t size = sallocx(p, 0);
+    return (struct block){kind != NULL ? class : kgc__class_of_any(size), size};
+}
+
+/* Blocks of scanned kinds are cleared when they become free: nothing that they
+   pointed to stays alive through them. */
+static void clear(void *p, size_t size)
+{
+    kgc_kind *kind = kgc__ranged_kind_of(p);
+    if (kind != NULL && size > KGC__CLASSES_MAX && kgc__space_forget(&kind->space, p, size))
+        return;
+    memset(p, 0, size);
+}
+
+static void release(kgc_kind *kind, void *p)
+{
+    int saved = errno; /* purging can set it */
+    struct block b = look(p);
+    struct kgc__explicit *x = atomic_load(&kind->explicit);
+    KGC_CHECK_INTERNAL(b.class == 0 || b.class == KGC__NO_CLASS || b.size == sallocx(p, 0));
+    if (x == NULL || b.class == 0) {
+        dallocx(p, MALLOCX_TCACHE_NONE);
+        errno = saved;
+        return;
+    }
+    if (kind->scanned)
+        clear(p, b.size);
+    struct kgc__cache *c = kgc__cache_make(x);
+    if (c != NULL && b.class != KGC__NO_CLASS) {
+        kgc__cache_put(c, b.class, p);
+    } else {
+        if (kind->scanned && b.size > KGC__FAST_MAX)
+            kgc__unmark(p, b.size);
+        count_block(x, c, b.class, b.size, -1);
+        dallocx(p, MALLOCX_TCACHE_NONE);
+        kgc__explicit_gave(x, b.size);
+    }
     errno = saved;
 }
 
-void kgc_kind_free(kgc_kind *kind, void *p)
+static __attribute__((noinline)) void free_slowly(kgc_kind *named, void *p)
 {
-    if (p != NULL && owner_of(kind, p, "kgc_kind_free") != NULL)
-        release(p);
+    kgc_kind *kind = p != NULL ? owner_of(named, p, "kgc_kind_free") : NULL;
+    if (kind != NULL)
+        release(kind, p);
 }
 
-/* p, of another kind, moves to this one. */
-static void *move(kgc_kind *to, void *p, size_t size)
+void kgc_kind_free(kgc_kind *named, void *p)
 {
-    void *q = allocate(to, size, 0);
+    kgc_kind *kind = kgc__ranged_kind_of(p);
+    if (kgc__likely(kind != NULL)) {
+        unsigned class = kgc__class_at(kind, p);
+        struct kgc__cache *c = kgc__cache_of(kind);
+        if (kgc__likely(c != NULL && class - 1 < KGC__CLASSES &&
+                        (named == NULL || named->slot == kind->slot))) {
+            struct kgc__bin *bin = &c->bins[class];
+            KGC_CHECK_FULL(sallocx(p, 0) == kgc__class_size(class));
+            if (kgc__likely(kgc__bin_push(bin, p, bin->fast_limit)))
+                return;
+        }
+    }
+    free_slowly(named, p);
+}
+
+/* p, of another place, moves to a new block of this kind. */
+static void *move(kgc_kind *to, kgc_kind *from, void *p, size_t old, size_t size)
+{
+    void *q = kgc_kind_malloc(to, size);
     if (q == NULL)
         return NULL;
-    size_t old = sallocx(p, 0);
     memcpy(q, p, old < size ? old : size);
-    release(p);
+    release(from, p);
     return q;
+}
+
+/* Blocks of jemalloc's that are extents of their own, which can change their size. */
+enum { LARGE = 16 * KGC_KIB };
+
+/* In place; false when it cannot be.  What is gained in a scanned kind is
+   zeroed before it is scanned. */
+static bool resize_in_place(kgc_kind *kind, void *p, struct block old, size_t size)
+{
+    if (old.class == 0 || old.size < LARGE || size < LARGE)
+        return false;
+    size_t now = xallocx(p, size, 0, MALLOCX_TCACHE_NONE | (kind->scanned ? MALLOCX_ZERO : 0));
+    if (now == old.size)
+        return nallocx(size, 0) == now;
+    unsigned class = kgc__class_of_any(now);
+    struct kgc__explicit *x = atomic_load(&kind->explicit);
+    struct kgc__cache *c = kgc__cache_make(x);
+    if (kind->scanned && now < old.size)
+        kgc__unmark((char *)p + now, old.size - now);
+    kgc__mark(p, now, class);
+    count_block(x, c, old.class, old.size, -1);
+    count_block(x, c, class, now, 1);
+    kgc__explicit_took(x, now);
+    kgc__explicit_gave(x, old.size);
+    return now >= size;
 }
 
 void *kgc_kind_realloc(kgc_kind *kind, void *p, size_t size)
 {
     if (p == NULL) {
         kind = root_of(kind, "kgc_kind_realloc");
-        return kind != NULL ? allocate(kind, size, 0) : NULL;
+        return kind != NULL ? kgc_kind_malloc(kind, size) : NULL;
     }
     kgc_kind *owner = owner_of(NULL, p, "kgc_kind_realloc");
     if (owner == NULL)
         return fail(EINVAL);
     if (size == 0) {
-        release(p);
+        release(owner, p);
         return NULL;
     }
     kind = kind != NULL ? kgc__kind_root(kind) : owner;
-    if (kind != owner)
-        return move(kind, p, size);
     if (size > PTRDIFF_MAX)
         return out_of_memory(kind, size);
-    int flags = flags_of(kind);
-    if (flags == 0)
-        return fail(ENOMEM);
-    void *q = rallocx(p, size < SMALLEST ? SMALLEST : size, flags);
-    return q != NULL ? q : out_of_memory(kind, size);
+    struct block old = look(p);
+    if (kind == owner && old.class != KGC__NO_CLASS && old.class == kgc__class_of_any(size))
+        return p;
+    if (kind == owner && resize_in_place(kind, p, old, size))
+        return p;
+    void *q = move(kind, owner, p, old.size, size);
+    return q == NULL && kind == owner && size <= old.size ? p : q; /* shrinking does not fail */
 }
 
 size_t kgc_kind_usable_size(kgc_kind *kind, const void *p)
 {
     (void)kind; /* the address tells */
-    return p != NULL && kgc__kind_use_of(p, &kind) == KGC__EXPLICIT ? sallocx((void *)p, 0) : 0;
+    return p != NULL && kgc__kind_use_of(p, &kind) == KGC__EXPLICIT ? look(p).size : 0;
 }

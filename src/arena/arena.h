@@ -12,4 +12,14 @@
  */
 void kgc__arena_prepare(void);
 
+/*
+ * fork(2).  The layer's lock is held across it, so that what the lock guards
+ * is whole in the child.  It is taken before jemalloc's, whose handlers were
+ * registered earlier and so run later.
+ */
+void kgc__arena_before_fork(void);
+void kgc__arena_after_fork_in_parent(void);
+/* Only the calling thread is left: the other threads' caches go. */
+void kgc__arena_after_fork_in_child(void);
+
 #endif

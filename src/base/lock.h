@@ -16,7 +16,8 @@
 enum kgc__rank {
     KGC__RANK_START = 1, /* collect/start.c: first use; taken before libgc's lock */
     KGC__RANK_FINALIZER, /* collect/finalize.c: the finalizer thread's mailbox */
-    KGC__RANK_KINDS      /* kind/registry.c: opening and closing kinds */
+    KGC__RANK_KINDS,     /* kind/registry.c: opening and closing kinds */
+    KGC__RANK_EXPLICIT   /* arena/arenas.c: arenas and lists of caches; before jemalloc's own */
 };
 
 typedef struct kgc__lock {

@@ -6,66 +6,37 @@
 #include "os/meta.h"
 #include "os/os.h"
 #include <errno.h>
-#include <stdatomic.h>
 
-/*
- * 48 bits is what Linux gives user space on both machines unless a program
- * asks for more by hint.  Pages are 4 KiB at least; with larger pages a leaf
- * is used sparsely, which costs nothing.
- */
-enum { ADDRESS_BITS = 48, GIB_BITS = 30, PAGE_BITS = 12 };
-enum { ENTRIES = 1 << (ADDRESS_BITS - GIB_BITS), LEAF_PAGES = 1 << (GIB_BITS - PAGE_BITS) };
+_Atomic(uintptr_t) kgc__map_entries[KGC__MAP_ENTRIES];
 
-struct leaf {
-    _Atomic(void *) owner[LEAF_PAGES];
-};
-
-/* An owner, or a leaf with bit 0 set. */
-static _Atomic(uintptr_t) entries[ENTRIES];
-
-static inline struct leaf *as_leaf(uintptr_t entry)
+static inline struct kgc__leaf *as_leaf(uintptr_t entry)
 {
-    return (struct leaf *)(entry - 1);
-}
-
-static inline size_t leaf_index(uintptr_t address)
-{
-    return address >> PAGE_BITS & (LEAF_PAGES - 1);
-}
-
-void *kgc__map_owner(const void *p)
-{
-    uintptr_t address = (uintptr_t)p;
-    if (kgc__unlikely(address >> ADDRESS_BITS != 0))
-        return NULL;
-    uintptr_t entry = atomic_load_explicit(&entries[address >> GIB_BITS], memory_order_acquire);
-    if (kgc__likely((entry & 1) == 0))
-        return (void *)entry;
-    return atomic_load_explicit(&as_leaf(entry)->owner[leaf_index(address)], memory_order_acquire);
+    return (struct kgc__leaf *)(entry - 1);
 }
 
 /* The leaf for an entry, made if needed.  An owner of the whole GiB is spread
    over it, which only happens when ranges overlap one: never in practice. */
-static struct leaf *leaf_of(size_t index)
+static struct kgc__leaf *leaf_of(size_t index)
 {
     for (;;) {
-        uintptr_t entry = atomic_load(&entries[index]);
+        uintptr_t entry = atomic_load(&kgc__map_entries[index]);
         if ((entry & 1) != 0)
             return as_leaf(entry);
-        struct leaf *fresh = kgc__meta_allocate(sizeof *fresh);
+        struct kgc__leaf *fresh = kgc__meta_allocate(sizeof *fresh);
         if (fresh == NULL)
             return NULL;
-        for (size_t i = 0; entry != 0 && i < LEAF_PAGES; i++)
+        for (size_t i = 0; entry != 0 && i < KGC__LEAF_PAGES; i++)
             atomic_init(&fresh->owner[i], (void *)entry);
-        if (atomic_compare_exchange_strong(&entries[index], &entry, (uintptr_t)fresh + 1))
+        if (atomic_compare_exchange_strong(&kgc__map_entries[index], &entry, (uintptr_t)fresh + 1))
             return fresh;
         kgc__meta_free(fresh, sizeof *fresh);
     }
 }
 
-static void set_in_leaf(struct leaf *leaf, uintptr_t start, uintptr_t end, void *owner)
+static void set_in_leaf(struct kgc__leaf *leaf, uintptr_t start, uintptr_t end, void *owner)
 {
-    size_t first = leaf_index(start), count = (end - start) >> PAGE_BITS;
+    size_t first = start >> KGC__MAP_PAGE_BITS & (KGC__LEAF_PAGES - 1),
+           count = (end - start) >> KGC__MAP_PAGE_BITS;
     for (size_t i = 0; i < count; i++)
         atomic_store_explicit(&leaf->owner[first + i], owner, memory_order_release);
 }
@@ -73,16 +44,16 @@ static void set_in_leaf(struct leaf *leaf, uintptr_t start, uintptr_t end, void 
 /* The part of [start, end) in start's GiB. */
 static bool set_in_gib(uintptr_t start, uintptr_t end, void *owner)
 {
-    size_t index = start >> GIB_BITS;
+    size_t index = start >> KGC__GIB_BITS;
     if (end - start == KGC_GIB) {
-        uintptr_t entry = atomic_load(&entries[index]);
+        uintptr_t entry = atomic_load(&kgc__map_entries[index]);
         while ((entry & 1) == 0)
-            if (atomic_compare_exchange_weak(&entries[index], &entry, (uintptr_t)owner))
+            if (atomic_compare_exchange_weak(&kgc__map_entries[index], &entry, (uintptr_t)owner))
                 return true;
-    } else if (owner == NULL && atomic_load(&entries[index]) == 0) {
+    } else if (owner == NULL && atomic_load(&kgc__map_entries[index]) == 0) {
         return true;
     }
-    struct leaf *leaf = leaf_of(index);
+    struct kgc__leaf *leaf = leaf_of(index);
     if (leaf != NULL)
         set_in_leaf(leaf, start, end, owner);
     return leaf != NULL;
@@ -92,7 +63,7 @@ bool kgc__map_set(const void *p, size_t size, void *owner)
 {
     uintptr_t start = (uintptr_t)p, end = start + kgc__round_up(size, kgc__page_size());
     KGC_CHECK((start & (kgc__page_size() - 1)) == 0);
-    if ((end - 1) >> ADDRESS_BITS != 0) {
+    if ((end - 1) >> KGC__ADDRESS_BITS != 0) {
         errno = ENOMEM;
         return owner == NULL;
     }
@@ -108,4 +79,24 @@ bool kgc__map_set(const void *p, size_t size, void *owner)
         at = next;
     }
     return true;
+}
+
+static void forget_in_leaf(struct kgc__leaf *leaf, const void *owner)
+{
+    for (size_t i = 0; i < KGC__LEAF_PAGES; i++) {
+        void *found = atomic_load_explicit(&leaf->owner[i], memory_order_relaxed);
+        if (found == owner)
+            atomic_compare_exchange_strong(&leaf->owner[i], &found, NULL);
+    }
+}
+
+void kgc__map_forget(const void *owner)
+{
+    for (size_t i = 0; i < KGC__MAP_ENTRIES; i++) {
+        uintptr_t entry = atomic_load(&kgc__map_entries[i]);
+        if ((entry & 1) != 0)
+            forget_in_leaf(as_leaf(entry), owner);
+        else if (entry == (uintptr_t)owner && entry != 0)
+            atomic_compare_exchange_strong(&kgc__map_entries[i], &entry, 0);
+    }
 }

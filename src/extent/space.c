@@ -2,6 +2,7 @@
 /* The standard extent hooks over a range and its backing: see space.h. */
 #include "extent/space.h"
 #include "base/check.h"
+#include "base/message.h"
 #include "base/size.h"
 #include "extent/map.h"
 #include "os/os.h"
@@ -14,6 +15,14 @@ static enum kgc__side side_of_arena(unsigned arena)
     return arena == KGC_ARENA_COLLECTOR ? KGC__LOW : KGC__HIGH;
 }
 
+#define MOST_DIRTY KGC_MIB
+
+bool kgc__space_limits_dirty(const struct kgc__space *s)
+{
+    const struct kgc__backing *b = s->backing;
+    return b != NULL && s->range.granule == kgc__page_size() && (b->discard != NULL || b->take_back != NULL);
+}
+
 static void *alloc(extent_hooks_t *hooks, void *wish, size_t size, size_t align, bool *zero, bool *commit,
                    unsigned arena)
 {
@@ -23,7 +32,8 @@ static void *alloc(extent_hooks_t *hooks, void *wish, size_t size, size_t align,
     if (wish != NULL || size == 0 || size % page != 0)
         return NULL;
     /* Whole granules at their own boundary can be given back whole. */
-    if (side == KGC__HIGH && size >= s->range.granule && align < s->range.granule && s->range.granule <= 2 * KGC_MIB)
+    if (side == KGC__HIGH && size >= s->range.granule && align < s->range.granule &&
+        s->range.granule <= 2 * KGC_MIB)
         align = s->range.granule;
     void *p = kgc__range_take(&s->range, side, size, align < page ? page : align);
     struct kgc__span span;
@@ -42,7 +52,9 @@ static void *alloc(extent_hooks_t *hooks, void *wish, size_t size, size_t align,
     }
     atomic_fetch_add(&s->bytes[side], size);
     *zero = true;
-    *commit = true;
+    /* What jemalloc does not need at once can merge with what it has given
+       back only if it is not committed either. */
+    *commit = *commit || side == KGC__LOW || !kgc__space_limits_dirty(s);
     return p;
 }
 
@@ -67,9 +79,28 @@ static bool give_back(struct kgc__space *s, char *p, size_t size,
     return false;
 }
 
+bool kgc__space_forget(struct kgc__space *s, void *p, size_t size)
+{
+    return s->backing->take_back == NULL && !give_back(s, p, size, s->backing->discard);
+}
+
+enum { MARK_SHIFT = 12 };
+
+/* Nothing lives in [p, p + size) any more. */
+static void clear_marks(struct kgc__space *s, const void *p, size_t size)
+{
+    unsigned char *marks = atomic_load_explicit(&s->marks, memory_order_acquire);
+    if (marks == NULL || !s->clear_marks)
+        return;
+    size_t first = (size_t)((const char *)p - s->range.base) >> MARK_SHIFT;
+    for (size_t i = first; i < first + (size >> MARK_SHIFT); i++)
+        __atomic_store_n(&marks[i], 0, __ATOMIC_RELAXED);
+}
+
 static bool dalloc(extent_hooks_t *hooks, void *p, size_t size, bool committed, unsigned arena)
 {
-    (void)hooks, (void)p, (void)size, (void)committed, (void)arena;
+    (void)committed, (void)arena;
+    clear_marks(kgc__space_of_hooks(hooks), p, size);
     return true;
 }
 
@@ -77,8 +108,12 @@ static void destroy(extent_hooks_t *hooks, void *p, size_t size, bool committed,
 {
     struct kgc__space *s = kgc__space_of_hooks(hooks);
     (void)committed;
+    clear_marks(s, p, size);
     struct kgc__span inner = whole_granules(s, p, size);
-    if (inner.size != 0 && s->backing->discard != NULL && s->backing->discard(s, inner.start, inner.size) == 0)
+    int (*how)(struct kgc__space *, void *, size_t) = s->backing->discard;
+    if (how == NULL && !(s->backing->hides && s->clear_marks))
+        how = s->backing->take_back;
+    if (inner.size != 0 && how != NULL && how(s, inner.start, inner.size) == 0)
         atomic_fetch_add(&s->purged, inner.size);
     atomic_fetch_sub(&s->bytes[side_of_arena(arena)], size);
 }
@@ -88,7 +123,7 @@ static bool commit(extent_hooks_t *hooks, void *p, size_t size, size_t offset, s
     struct kgc__space *s = kgc__space_of_hooks(hooks);
     (void)size, (void)arena;
     if (s->backing->take_back == NULL)
-        return true; /* never decommitted, so nobody asks */
+        return false; /* the pages are there when they are touched */
     /* Outwards: a part of what was decommitted may come back alone. */
     uintptr_t start = kgc__round_down((uintptr_t)p + offset, s->range.granule);
     uintptr_t end = kgc__round_up((uintptr_t)p + offset + length, s->range.granule);
@@ -99,31 +134,41 @@ static bool commit(extent_hooks_t *hooks, void *p, size_t size, size_t offset, s
     return false;
 }
 
-static bool decommit(extent_hooks_t *hooks, void *p, size_t size, size_t offset, size_t length, unsigned arena)
+static bool decommit(extent_hooks_t *hooks, void *p, size_t size, size_t offset, size_t length,
+                     unsigned arena)
 {
     struct kgc__space *s = kgc__space_of_hooks(hooks);
     (void)size, (void)arena;
-    return give_back(s, (char *)p + offset, length, s->backing->take_back);
+    clear_marks(s, (char *)p + offset, length);
+    if (s->backing->hides && s->clear_marks)
+        return true;
+    return give_back(s, (char *)p + offset, length,
+                     s->backing->take_back != NULL ? s->backing->take_back : s->backing->discard);
 }
 
-static bool purge_forced(extent_hooks_t *hooks, void *p, size_t size, size_t offset, size_t length, unsigned arena)
+static bool purge_forced(extent_hooks_t *hooks, void *p, size_t size, size_t offset, size_t length,
+                         unsigned arena)
 {
     struct kgc__space *s = kgc__space_of_hooks(hooks);
     (void)size, (void)arena;
+    clear_marks(s, (char *)p + offset, length);
     return give_back(s, (char *)p + offset, length, s->backing->discard);
 }
 
-static bool purge_lazy(extent_hooks_t *hooks, void *p, size_t size, size_t offset, size_t length, unsigned arena)
+static bool purge_lazy(extent_hooks_t *hooks, void *p, size_t size, size_t offset, size_t length,
+                       unsigned arena)
 {
     struct kgc__space *s = kgc__space_of_hooks(hooks);
     (void)size, (void)arena;
+    clear_marks(s, (char *)p + offset, length);
     struct kgc__span inner = whole_granules(s, (char *)p + offset, length);
     if (s->backing->discard_lazily == NULL || inner.size == 0)
         return true;
     return s->backing->discard_lazily(s, inner.start, inner.size) != 0;
 }
 
-static bool split(extent_hooks_t *hooks, void *p, size_t size, size_t a, size_t b, bool committed, unsigned arena)
+static bool split(extent_hooks_t *hooks, void *p, size_t size, size_t a, size_t b, bool committed,
+                  unsigned arena)
 {
     (void)hooks, (void)p, (void)size, (void)a, (void)b, (void)committed, (void)arena;
     return false;
@@ -133,7 +178,9 @@ static bool merge(extent_hooks_t *hooks, void *a, size_t size_a, void *b, size_t
                   unsigned arena)
 {
     struct kgc__space *s = kgc__space_of_hooks(hooks);
-    (void)size_a, (void)size_b, (void)committed, (void)arena;
+    if (committed && arena != KGC_ARENA_COLLECTOR && kgc__space_limits_dirty(s) && size_a <= MOST_DIRTY &&
+        size_b <= MOST_DIRTY && size_a + size_b > MOST_DIRTY)
+        return true;
     return !kgc__range_contains(&s->range, a) || !kgc__range_contains(&s->range, b);
 }
 
@@ -149,8 +196,8 @@ const extent_hooks_t kgc__standard_hooks = {
     .merge = merge,
 };
 
-int kgc__space_open(struct kgc__space *space, const struct kgc__backing *backing, size_t limit, size_t granule,
-                    void *owner)
+int kgc__space_open(struct kgc__space *space, const struct kgc__backing *backing, size_t limit,
+                    size_t granule, void *owner)
 {
     int error = kgc__range_reserve(&space->range, limit, granule);
     if (error != 0)
@@ -161,9 +208,16 @@ int kgc__space_open(struct kgc__space *space, const struct kgc__backing *backing
     space->file.fd = -1;
     if (owner != NULL && !kgc__map_set(space->range.base, space->range.size, owner)) {
         kgc__range_release(&space->range);
-        return ENOMEM;
+        return kgc__fail(ENOMEM, "no memory for the address map");
     }
     return 0;
+}
+
+void kgc__space_drop_marks(struct kgc__space *space)
+{
+    unsigned char *marks = atomic_exchange(&space->marks, NULL);
+    if (marks != NULL)
+        kgc__os_release(marks, space->range.size >> MARK_SHIFT);
 }
 
 void kgc__space_close(struct kgc__space *space)
@@ -172,6 +226,7 @@ void kgc__space_close(struct kgc__space *space)
         return;
     if (space->owner != NULL)
         kgc__map_set(space->range.base, space->range.size, NULL);
+    kgc__space_drop_marks(space);
     kgc__range_release(&space->range);
 }
 

@@ -12,12 +12,15 @@
  *   alloc         a zeroed, usable piece; never at a wished address
  *   dalloc        refuses: addresses are reused by whoever freed them
  *   destroy       gives the pages back for good
- *   commit/decommit  only where the backing can take a promise back (file,
- *                 hugetlb); refused elsewhere
+ *   decommit      whole granules are given back: taken back where the backing
+ *                 has promised them (file, hugetlb, locked), else discarded;
+ *                 refused when there is no whole granule
+ *   commit        promises them again
  *   purge_forced  whole granules are discarded, the rest is zeroed; refused
  *                 when it holds no whole granule
  *   purge_lazy    as the backing can; refused otherwise
- *   split         always; merge: inside one space
+ *   split         always
+ *   merge         inside one space; see kgc__space_limits_dirty()
  */
 #ifndef KGC_EXTENT_SPACE_H
 #define KGC_EXTENT_SPACE_H
@@ -34,15 +37,21 @@ struct kgc__backing {
     int (*provide)(struct kgc__space *, void *, size_t);        /* zeroed and usable; idempotent */
     int (*discard)(struct kgc__space *, void *, size_t);        /* give pages back, read as zero after */
     int (*discard_lazily)(struct kgc__space *, void *, size_t); /* may be taken later */
-    int (*take_back)(struct kgc__space *, void *, size_t);      /* as discard, and provide() comes before reuse */
+    int (*take_back)(struct kgc__space *, void *, size_t); /* as discard, and provide() comes before reuse */
+    bool hides; /* what was taken back cannot even be read: not done where a collector may read at any time */
 };
 
 struct kgc__space {
     extent_hooks_t hooks; /* must be first */
     struct kgc__range range;
     const struct kgc__backing *backing;
-    void *owner;           /* whom the address map names; NULL: nobody */
-    struct kgc__file file; /* of the file backing */
+    void *owner; /* whom the address map names; NULL: nobody */
+    /* A byte for each 4 KiB of the range, which belongs to the layer of
+       explicit memory; NULL: none yet.  Where `clear_marks` is set, hooks
+       clear those of pages that they are told to give back. */
+    _Atomic(unsigned char *) marks;
+    bool clear_marks;
+    struct kgc__file file;     /* of the file backing */
     _Atomic size_t bytes[2];   /* handed out, by enum kgc__side */
     _Atomic size_t purged;     /* given back so far, in total */
     _Atomic unsigned refusals; /* requests that could not be served */
@@ -59,9 +68,27 @@ static inline struct kgc__space *kgc__space_of_hooks(extent_hooks_t *hooks)
  * Reserves a range and records it in the address map.  The struct must be
  * zeroed.  Returns 0 or ENOMEM with kgc_last_error() set.
  */
-int kgc__space_open(struct kgc__space *space, const struct kgc__backing *backing, size_t limit, size_t granule,
-                    void *owner);
+int kgc__space_open(struct kgc__space *space, const struct kgc__backing *backing, size_t limit,
+                    size_t granule, void *owner);
 void kgc__space_close(struct kgc__space *space);
+/* The part of it that a range of the caller's own needs too. */
+void kgc__space_drop_marks(struct kgc__space *space);
+
+/*
+ * jemalloc uses a free piece that it has not given back yet again only for
+ * requests of a 64th of its size and more (opt.lg_extent_max_active_fit), and
+ * so that pieces do not grow out of use, gives those of 8 MiB and more back at
+ * once.  Where pages can be given back one by one, merging refuses instead to
+ * make such a piece larger than 1 MiB out of smaller ones; then nothing has to
+ * go for its size.  What was given back is not committed any more and merges
+ * freely.
+ */
+bool kgc__space_limits_dirty(const struct kgc__space *space);
+
+/* Makes a piece that is in use read as zero by giving its pages back, where
+   the backing can and does not have to promise them again; else false, and
+   nothing is done. */
+bool kgc__space_forget(struct kgc__space *space, void *p, size_t size);
 
 /* Ordinary pages. */
 extern const struct kgc__backing kgc__anonymous_backing;

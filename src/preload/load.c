@@ -12,6 +12,7 @@
  *        comes back first.
  * Exit:  the report.
  */
+#include "arena/arena.h"
 #include "base/message.h"
 #include "base/options.h"
 #include "collect/start.h"
@@ -21,12 +22,42 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+static void before_fork(void)
+{
+    kgc__kinds_before_fork();
+    kgc__arena_before_fork();
+}
+
+static void after_fork_in_parent(void)
+{
+    kgc__arena_after_fork_in_parent();
+    kgc__kinds_after_fork_in_parent();
+}
+
 static void after_fork_in_child(void)
 {
     kgc__registry_after_fork_in_child();
+    kgc__arena_after_fork_in_child();
     kgc__kinds_after_fork_in_child();
     kgc__world_after_fork_in_child();
     kgc__collect_after_fork_in_child();
+}
+
+/*
+ * The heap's kind is opened at libgc's first request for memory, with its lock
+ * held.  hwloc, which chooses the nodes of some kinds, calls malloc() and may
+ * load modules: where malloc() is libgc's, that lock is asked for again.  So
+ * such a kind is opened here, before anybody needs it.
+ */
+static bool asks_hwloc(const char *text)
+{
+    struct kgc__spec spec, members[KGC__TIER_MAX];
+    if (text[0] == '\0' || kgc__spec_parse(text, &spec, members) != 0)
+        return false; /* opening it says what is wrong */
+    bool asks = spec.family == KGC__BEST;
+    for (unsigned i = 0; i < spec.members; i++)
+        asks |= members[i].family == KGC__BEST;
+    return asks;
 }
 
 __attribute__((constructor)) static void load(void)
@@ -40,7 +71,9 @@ __attribute__((constructor)) static void load(void)
         kgc__exit_with(125, "heap=%s: %s", kgc__settings.heap, kgc_last_error());
     if (error == 0 && kgc__settings.limit != 0)
         kgc__section_set_limit(kgc__settings.limit);
-    pthread_atfork(kgc__kinds_before_fork, kgc__kinds_after_fork_in_parent, after_fork_in_child);
+    if (error == 0 && asks_hwloc(kgc__settings.heap) && kgc__section_open_heap() != 0)
+        kgc__exit_with(125, "%s", kgc_last_error());
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
 __attribute__((destructor)) static void unload(void)

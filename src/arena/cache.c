@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One thread's free blocks of one kind: arrays of blocks by class over one
+ * jemalloc tcache.  Taking from an array costs a third of mallocx(), and the
+ * tcache makes filling and emptying arrays cheap.
+ *
+ * An array starts small.  It doubles when it overflows, up to 1 MiB of blocks,
+ * while the whole cache has grown by less than the kind's cache_limit (4 MiB
+ * mostly): then a program that allocates and frees in waves gets its blocks
+ * from here.  A class without transfers for a while shrinks again.  Blocks
+ * above 32 KiB, which tcaches do not hold, may be half of that limit in all.
+ */
+#include "arena/explicit.h"
+#include "arena/marks.h"
+#include "os/meta.h"
+#include <jemalloc/jemalloc.h>
+#include <string.h>
+
+/* Arrays by size, 8 << i blocks, that are free; linked through their first element. */
+enum { FEWEST_BITS = 3, MOST_BITS = 11 };
+static void **spare_arrays[MOST_BITS - FEWEST_BITS + 1]; /* under the lock */
+
+static void **take_array(unsigned slots)
+{
+    void ***spares = &spare_arrays[__builtin_ctz(slots) - FEWEST_BITS], **array = *spares;
+    if (array != NULL)
+        *spares = (void **)array[0];
+    return array != NULL ? array : kgc__meta_allocate(slots * sizeof(void *));
+}
+
+static void drop_array(void **array, unsigned slots)
+{
+    if (slots == 0)
+        return;
+    void ***spares = &spare_arrays[__builtin_ctz(slots) - FEWEST_BITS];
+    array[0] = (void *)*spares;
+    *spares = array;
+}
+
+/* Free blocks that a class may have at first, and at most. */
+static unsigned first_limit(unsigned class)
+{
+    size_t size = kgc__class_size(class);
+    return size <= 512 ? 32 : size <= 4096 ? 16 : 8;
+}
+
+static unsigned most(unsigned class)
+{
+    size_t blocks = KGC_MIB / kgc__class_size(class);
+    if (blocks >= (size_t)1 << MOST_BITS)
+        return 1u << MOST_BITS;
+    unsigned limit = blocks != 0 ? 1u << (31 - __builtin_clz((unsigned)blocks)) : 1;
+    return limit > first_limit(class) ? limit : first_limit(class);
+}
+
+static void set_limit(struct kgc__cache *c, unsigned class, unsigned limit)
+{
+    struct kgc__bin *bin = &c->bins[class];
+    bin->limit = (uint16_t)limit;
+    /* Blocks of scanned kinds are cleared first, and large ones weighed. */
+    bin->fast_limit = c->kind->scanned || class > KGC__FAST_CLASSES ? 0 : (uint16_t)limit;
+}
+
+/* Where free memory is to go back at once, only blocks of up to a page are kept. */
+static bool keeps(const struct kgc__cache *c, unsigned class)
+{
+    return kgc__class_size(class) <= 4096 || atomic_load(&atomic_load(&c->kind->explicit)->cache_limit) != 0;
+}
+
+/* Room for the first blocks of a class, or for twice as many.  False when there is none. */
+static bool grow(struct kgc__cache *c, unsigned class)
+{
+    struct kgc__bin *bin = &c->bins[class];
+    if (!keeps(c, class))
+        return false;
+    unsigned limit = bin->limit != 0 ? bin->limit * 2u : first_limit(class);
+    size_t more = bin->limit * kgc__class_size(class);
+    if (bin->limit != 0 &&
+        (limit > most(class) || c->grown + more > atomic_load(&atomic_load(&c->kind->explicit)->cache_limit)))
+        return false;
+    if (limit > bin->slots) {
+        kgc__explicit_lock();
+        void **array = take_array(limit);
+        if (array != NULL) {
+            if (bin->count != 0)
+                memcpy(array, bin->blocks, bin->count * sizeof(void *));
+            drop_array(bin->blocks, bin->slots);
+            bin->blocks = array;
+            bin->slots = (uint16_t)limit;
+        }
+        kgc__explicit_unlock();
+        if (array == NULL)
+            return false;
+    }
+    c->grown += more;
+    set_limit(c, class, limit);
+    return true;
+}
+
+/* Gives the first n blocks of a bin back. */
+static void give_back(struct kgc__cache *c, unsigned class, unsigned n)
+{
+    struct kgc__bin *bin = &c->bins[class];
+    size_t size = kgc__class_size(class);
+    bool large = class > KGC__FAST_CLASSES;
+    int flags = !large && c->tcache != 0 ? (int)MALLOCX_TCACHE(c->tcache - 1) : (int)MALLOCX_TCACHE_NONE;
+    for (unsigned i = 0; i < n; i++) {
+        if (large && c->kind->scanned)
+            kgc__unmark(bin->blocks[i], size);
+        dallocx(bin->blocks[i], flags);
+    }
+    if (large)
+        c->large -= n * size;
+    unsigned left = bin->count - n;
+    if (left != 0)
+        memmove(bin->blocks, bin->blocks + n, left * sizeof(void *));
+    __atomic_store_n(&bin->count, (uint16_t)left, __ATOMIC_RELAXED);
+    kgc__bin_count(bin, -(size_t)n);
+    kgc__explicit_gave(atomic_load(&c->kind->explicit), n * size);
+}
+
+/* Classes that were quiet go back to their first size.  jemalloc's own caches
+   do the same, by time too; we have no clock on this path. */
+static void age(struct kgc__cache *c)
+{
+    for (unsigned class = 1; class <= KGC__CLASSES; class ++) {
+        struct kgc__bin *bin = &c->bins[class];
+        unsigned first = first_limit(class);
+        if (bin->limit <= first || (c->stirred >> (class - 1) & 1) != 0)
+            continue;
+        if (bin->count > first)
+            give_back(c, class, bin->count - first);
+        c->grown -= (bin->limit - first) * kgc__class_size(class);
+        set_limit(c, class, first);
+    }
+    c->stirred = 0;
+}
+
+enum { AGE = 256 }; /* transfers */
+
+static void note_transfer(struct kgc__cache *c, unsigned class)
+{
+    c->stirred |= (uint64_t)1 << (class - 1);
+    if (++c->transfers % AGE == 0)
+        age(c);
+}
+
+static bool has_room_for_large(const struct kgc__cache *c, size_t size)
+{
+    return c->large + size <= atomic_load(&atomic_load(&c->kind->explicit)->cache_limit) / 2;
+}
+
+void kgc__cache_put(struct kgc__cache *c, unsigned class, void *p)
+{
+    struct kgc__bin *bin = &c->bins[class];
+    size_t size = kgc__class_size(class);
+    bool large = class > KGC__FAST_CLASSES;
+    bool fits = (!large || has_room_for_large(c, size)) && (bin->count < bin->limit || grow(c, class));
+    if (!fits && bin->limit > 1 && !large) {
+        give_back(c, class, bin->limit / 2u);
+        fits = true;
+    }
+    if (fits) {
+        kgc__bin_push(bin, p, bin->limit);
+        c->large += large ? size : 0;
+    } else {
+        if (large && c->kind->scanned)
+            kgc__unmark(p, size);
+        kgc__bin_count(bin, (size_t)-1);
+        dallocx(p, MALLOCX_TCACHE_NONE);
+        kgc__explicit_gave(atomic_load(&c->kind->explicit), size);
+    }
+    if (bin->count == 1 || !fits)
+        note_transfer(c, class);
+}
+
+static void *take_one(struct kgc__cache *c, unsigned class)
+{
+    size_t size = kgc__class_size(class);
+    int direct = (int)(MALLOCX_ARENA(c->arena) | MALLOCX_TCACHE_NONE);
+    void *p = kgc__je_take(c->kind, size, class <= KGC__FAST_CLASSES && keeps(c, class) ? c->flags : direct);
+    if (p != NULL) {
+        kgc__mark(p, size, class);
+        kgc__bin_count(&c->bins[class], 1);
+    }
+    return p;
+}
+
+void *kgc__cache_take(struct kgc__cache *c, unsigned class)
+{
+    struct kgc__bin *bin = &c->bins[class];
+    void *p = kgc__bin_pop(bin);
+    if (p != NULL) {
+        c->large -= class > KGC__FAST_CLASSES ? kgc__class_size(class) : 0;
+        return p;
+    }
+    note_transfer(c, class);
+    unsigned wanted =
+        class <= KGC__FAST_CLASSES && (bin->limit != 0 || grow(c, class)) ? first_limit(class) / 2 : 1;
+    p = take_one(c, class);
+    for (void *q; p != NULL && bin->count + 1u < wanted && (q = take_one(c, class)) != NULL;)
+        kgc__bin_push(bin, q, bin->limit);
+    kgc__explicit_took(atomic_load(&c->kind->explicit), (bin->count + (p != NULL)) * kgc__class_size(class));
+    /* jemalloc's blocks ascend; handed out the other way round, a sequence of
+       new blocks would run against the processor's prefetching. */
+    for (unsigned low = 0, high = bin->count; low + 1 < high; low++) {
+        void *last = bin->blocks[--high];
+        bin->blocks[high] = bin->blocks[low];
+        bin->blocks[low] = last;
+    }
+    return p;
+}
+
+void kgc__cache_flush(struct kgc__cache *c)
+{
+    for (unsigned class = 1; class <= KGC__CLASSES; class ++)
+        if (c->bins[class].count != 0)
+            give_back(c, class, c->bins[class].count);
+    unsigned index = c->tcache - 1;
+    if (c->tcache != 0)
+        mallctl("tcache.flush", NULL, NULL, &index, sizeof index);
+}
+
+void kgc__cache_drop_arrays(struct kgc__cache *c)
+{
+    for (unsigned class = 1; class <= KGC__CLASSES; class ++)
+        drop_array(c->bins[class].blocks, c->bins[class].slots);
+}

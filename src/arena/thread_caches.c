@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which cache a thread has of which kind: made at first use, gone at the
+ * thread's end.
+ *
+ * A thread finds its cache by the kind's slot in a table of its own.  The
+ * table is made at first use and goes, with all that it leads to, in each
+ * round of destructors; later destructors may make a new one.
+ */
+#include "arena/explicit.h"
+#include "os/meta.h"
+#include "os/os.h"
+#include <jemalloc/jemalloc.h>
+#include <limits.h>
+#include <pthread.h>
+#include <string.h>
+
+/* For threads that have none: nothing is ever written to it. */
+static struct kgc__cache *no_caches[KGC__SLOTS];
+
+__thread struct kgc__cache **kgc__caches KGC__INITIAL_EXEC = no_caches;
+static __thread unsigned rounds KGC__INITIAL_EXEC; /* of destructors that were seen */
+
+static pthread_key_t key;
+static bool key_made;            /* under the lock */
+static struct kgc__cache *spare; /* under the lock */
+
+/* Takes c out of its kind's list and of its thread's table.  Caller holds the lock. */
+static void unlink_cache(struct kgc__explicit *x, struct kgc__cache *c)
+{
+    struct kgc__cache **at = &x->caches;
+    while (*at != c)
+        at = &(*at)->next;
+    *at = c->next;
+    __atomic_store_n(c->home, NULL, __ATOMIC_RELAXED);
+    kgc__cache_drop_arrays(c);
+    c->next = spare;
+    spare = c;
+}
+
+static void destroy_tcache(const struct kgc__cache *c)
+{
+    unsigned index = c->tcache - 1;
+    if (c->tcache != 0)
+        mallctl("tcache.destroy", NULL, NULL, &index, sizeof index);
+}
+
+void kgc__caches_forget(struct kgc__explicit *x)
+{
+    while (x->caches != NULL) {
+        destroy_tcache(x->caches);
+        unlink_cache(x, x->caches);
+    }
+}
+
+/* What lives that this thread has taken is the kind's to count from now on. */
+static void settle(struct kgc__explicit *x, const struct kgc__cache *c)
+{
+    size_t bytes = 0;
+    for (unsigned class = 1; class <= KGC__CLASSES; class ++)
+        bytes += (c->bins[class].taken - c->bins[class].count) * kgc__class_size(class);
+    atomic_fetch_add(&x->bytes, bytes);
+}
+
+/* A thread may have been in the middle of a change of its bins or its tcache,
+   so neither can be emptied: jemalloc takes their blocks for allocated until
+   the arenas go. */
+void kgc__caches_abandon(struct kgc__explicit *x)
+{
+    const struct kgc__cache *own = kgc__cache_of(x->kind);
+    for (struct kgc__cache *next, *c = x->caches; c != NULL; c = next) {
+        next = c->next;
+        if (c == own)
+            continue;
+        settle(x, c);
+        unlink_cache(x, c);
+    }
+}
+
+/* The end of a thread, or one round of it. */
+static void in_destructors(void *value)
+{
+    struct kgc__cache **table = value;
+    kgc__caches = no_caches;
+    rounds++;
+    kgc__explicit_lock();
+    for (size_t slot = 0; slot < KGC__SLOTS; slot++) {
+        struct kgc__cache *c = table[slot];
+        if (c == NULL)
+            continue;
+        struct kgc__explicit *x = atomic_load(&c->kind->explicit);
+        kgc__cache_flush(c);
+        settle(x, c);
+        destroy_tcache(c);
+        unlink_cache(x, c);
+    }
+    kgc__explicit_unlock();
+    kgc__os_release(table, KGC__SLOTS * sizeof *table);
+}
+
+/* A table for the calling thread.  Caller holds the lock. */
+static bool make_table(void)
+{
+    if (kgc__caches != no_caches)
+        return true;
+    /* In the last round nobody would clean up any more. */
+    if (rounds >= PTHREAD_DESTRUCTOR_ITERATIONS - 1)
+        return false;
+    if (!key_made && pthread_key_create(&key, in_destructors) != 0)
+        return false;
+    key_made = true;
+    struct kgc__cache **table = kgc__os_map_plain(KGC__SLOTS * sizeof *table);
+    if (table == NULL)
+        return false;
+    if (pthread_setspecific(key, table) != 0) {
+        kgc__os_release(table, KGC__SLOTS * sizeof *table);
+        return false;
+    }
+    kgc__caches = table;
+    return true;
+}
+
+static struct kgc__cache *make_cache(struct kgc__explicit *x)
+{
+    unsigned arena, tcache;
+    size_t size = sizeof tcache;
+    if (!make_table() || !kgc__explicit_arena(x, &arena))
+        return NULL;
+    struct kgc__cache *c = spare;
+    if (c != NULL)
+        spare = c->next;
+    else
+        c = kgc__meta_allocate(sizeof *c);
+    if (c == NULL)
+        return NULL;
+    memset(c, 0, sizeof *c);
+    c->kind = x->kind;
+    c->arena = arena;
+    c->flags = (int)(MALLOCX_ARENA(arena) | MALLOCX_TCACHE_NONE);
+    if (mallctl("tcache.create", &tcache, &size, NULL, 0) == 0) { /* jemalloc has 4,093 */
+        c->tcache = tcache + 1;
+        c->flags = (int)(MALLOCX_ARENA(arena) | MALLOCX_TCACHE(tcache));
+    }
+    c->home = &kgc__caches[x->kind->slot];
+    c->next = x->caches;
+    x->caches = c;
+    __atomic_store_n(c->home, c, __ATOMIC_RELAXED);
+    return c;
+}
+
+struct kgc__cache *kgc__cache_make(struct kgc__explicit *x)
+{
+    struct kgc__cache *c = kgc__cache_of(x->kind);
+    if (c == NULL) {
+        kgc__explicit_lock();
+        c = make_cache(x);
+        kgc__explicit_unlock();
+    }
+    return c;
+}
