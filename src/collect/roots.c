@@ -10,6 +10,7 @@
 #include "base/message.h"
 #include "base/size.h"
 #include "collect/libgc.h"
+#include "collect/scan.h"
 #include "collect/start.h"
 #include "os/meta.h"
 #include <errno.h>
@@ -29,17 +30,23 @@ static GC_push_other_roots_proc previous;
  */
 enum { LARGE = 16 * 1024, DEFERRED_MAX = 512 };
 
+static void push(char *lo, char *hi, void *arg)
+{
+    int *deferred = arg;
+    if (hi - lo >= LARGE && *deferred < DEFERRED_MAX) {
+        GC_push_all(lo, hi);
+        ++*deferred;
+    } else {
+        GC_push_all_eager(lo, hi);
+    }
+}
+
 static void GC_CALLBACK push_roots(void)
 {
     int deferred = GC_is_incremental_mode() ? DEFERRED_MAX : 0;
-    for (const struct kgc__root *r = first; r != NULL; r = r->next) {
-        if (r->hi - r->lo >= LARGE && deferred < DEFERRED_MAX) {
-            GC_push_all(r->lo, r->hi);
-            deferred++;
-        } else {
-            GC_push_all_eager(r->lo, r->hi);
-        }
-    }
+    for (const struct kgc__root *r = first; r != NULL; r = r->next)
+        push(r->lo, r->hi, &deferred);
+    kgc__scan_visit(push, &deferred);
     if (previous != NULL)
         previous();
 }
@@ -129,7 +136,7 @@ void kgc__root_delete_locked(struct kgc__root *root)
     spare = root;
 }
 
-static void delete (void *p)
+static void delete(void *p)
 {
     kgc__root_delete_locked(p);
 }
