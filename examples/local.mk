@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The examples: built and run by "make check", never installed.
-check_PROGRAMS += examples/lisp/lisp examples/finalizers examples/own_hooks examples/larger_than_limit
+check_PROGRAMS += examples/lisp/lisp examples/finalizers examples/own_hooks examples/larger_than_limit \
+	examples/region_arena
 
 examples_lisp_lisp_SOURCES = \
 	examples/lisp/value.h examples/lisp/interp.h examples/lisp/node.h examples/lisp/compile.h \
@@ -21,9 +22,12 @@ examples_own_hooks_SOURCES = examples/own_hooks.c
 examples_own_hooks_LDADD = src/libkindgc.la
 examples_larger_than_limit_SOURCES = examples/larger_than_limit.c
 examples_larger_than_limit_LDADD = src/libkindgc.la
+examples_region_arena_SOURCES = examples/region_arena.c
+examples_region_arena_LDADD = src/libkindgc.la
 
 examples_tests = \
 	examples/finalizers.test examples/own_hooks.test examples/larger_than_limit.test \
+	examples/region_arena.test \
 	examples/lisp/language.test examples/lisp/errors.test examples/lisp/programs.test \
 	examples/lisp/kinds.test
 TESTS += $(examples_tests)

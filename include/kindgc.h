@@ -36,5 +36,6 @@
 #include <kindgc/init.h>
 #include <kindgc/kind.h>
 #include <kindgc/malloc.h>
+#include <kindgc/region.h>
 
 #endif
