@@ -5,10 +5,10 @@ command_tests = \
 	tests/real/kinds.test
 real_tests = \
 	tests/real/guile.test tests/real/ecl.test tests/real/w3m.test \
-	tests/real/memory-limit.test tests/real/killed.test
+	tests/real/memory-limit.test tests/real/killed.test tests/real/memkind.test
 TESTS += $(command_tests) $(real_tests)
 EXTRA_DIST += $(command_tests) $(real_tests) \
-	tests/real/common.sh tests/real/heaps.sh tests/real/guile.scm tests/real/ecl.lisp
+	tests/real/common.sh tests/real/heaps.sh tests/real/guile.scm tests/real/ecl.lisp tests/real/memkind-behaviour.c
 
 # On stock libgc: it knows nothing of this library.
 check_PROGRAMS += tests/real/live-heap
