@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the benchmarks share.  Each source is compiled twice: against this
- * library, and with BENCH_PEER against stock libgc alone, so that both sides
- * run the same work.  A program prints "METRIC VALUE UNIT" lines; run.sh
- * alternates the two sides and compares medians.
+ * library, and against its peer, so that both sides run the same work.  The
+ * peer is stock libgc alone (BENCH_PEER) or memkind (BENCH_MEMKIND).  A
+ * program prints "METRIC VALUE UNIT" lines; run.sh alternates the two sides
+ * and compares medians.
  */
 #ifndef KGC_TESTS_BENCH_H
 #define KGC_TESTS_BENCH_H
@@ -15,7 +16,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-#ifdef BENCH_PEER
+#if defined BENCH_MEMKIND
+#include <memkind.h>
+#elif defined BENCH_PEER
 #define GC_THREADS /* pthread_create() becomes GC_pthread_create() */
 #include <gc.h>
 #define bench_start()            GC_INIT()

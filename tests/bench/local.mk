@@ -1,14 +1,22 @@
 # Benchmarks: built and run by `make bench [BENCH=part of a name]` only.  Each
-# source is compiled against this library and, as its peer, against stock libgc.
+# source is compiled against this library and, as its peer, against stock libgc
+# or memkind.
 bench_programs = \
 	tests/bench/small-ours tests/bench/small-peer \
 	tests/bench/gcbench-ours tests/bench/gcbench-peer \
 	tests/bench/graph-ours tests/bench/graph-peer \
 	tests/bench/spill-ours tests/bench/spill-peer \
 	tests/bench/hello tests/bench/start
+if HAVE_MEMKIND
+bench_programs += \
+	tests/bench/kind-malloc-ours tests/bench/kind-malloc-peer \
+	tests/bench/kind-of-ours tests/bench/kind-of-peer \
+	tests/bench/kind-open-close-ours tests/bench/kind-open-close-peer \
+	tests/bench/kind-rss-ours tests/bench/kind-rss-peer
+endif
 EXTRA_PROGRAMS += $(bench_programs)
 CLEANFILES += $(bench_programs)
-EXTRA_DIST += tests/bench/run.sh
+EXTRA_DIST += tests/bench/run.sh tests/bench/explicit.sh
 
 bench_peer_cppflags = $(AM_CPPFLAGS) -DBENCH_PEER
 tests_bench_small_ours_SOURCES = tests/bench/small.c tests/bench/bench.h
@@ -36,6 +44,29 @@ tests_bench_hello_LDADD = $(GC_LIBS)
 tests_bench_start_SOURCES = tests/bench/start.c
 tests_bench_start_LDADD =
 
+bench_explicit_headers = tests/bench/bench.h tests/bench/explicit.h
+bench_memkind_cppflags = $(AM_CPPFLAGS) $(MEMKIND_CFLAGS) -DBENCH_MEMKIND
+tests_bench_kind_malloc_ours_SOURCES = tests/bench/kind-malloc.c $(bench_explicit_headers)
+tests_bench_kind_malloc_ours_LDADD = src/libkindgc.la
+tests_bench_kind_malloc_peer_SOURCES = $(tests_bench_kind_malloc_ours_SOURCES)
+tests_bench_kind_malloc_peer_CPPFLAGS = $(bench_memkind_cppflags)
+tests_bench_kind_malloc_peer_LDADD = $(MEMKIND_LIBS)
+tests_bench_kind_of_ours_SOURCES = tests/bench/kind-of.c $(bench_explicit_headers)
+tests_bench_kind_of_ours_LDADD = src/libkindgc.la
+tests_bench_kind_of_peer_SOURCES = $(tests_bench_kind_of_ours_SOURCES)
+tests_bench_kind_of_peer_CPPFLAGS = $(bench_memkind_cppflags)
+tests_bench_kind_of_peer_LDADD = $(MEMKIND_LIBS)
+tests_bench_kind_open_close_ours_SOURCES = tests/bench/kind-open-close.c $(bench_explicit_headers)
+tests_bench_kind_open_close_ours_LDADD = src/libkindgc.la
+tests_bench_kind_open_close_peer_SOURCES = $(tests_bench_kind_open_close_ours_SOURCES)
+tests_bench_kind_open_close_peer_CPPFLAGS = $(bench_memkind_cppflags)
+tests_bench_kind_open_close_peer_LDADD = $(MEMKIND_LIBS)
+tests_bench_kind_rss_ours_SOURCES = tests/bench/kind-rss.c $(bench_explicit_headers)
+tests_bench_kind_rss_ours_LDADD = src/libkindgc.la
+tests_bench_kind_rss_peer_SOURCES = $(tests_bench_kind_rss_ours_SOURCES)
+tests_bench_kind_rss_peer_CPPFLAGS = $(bench_memkind_cppflags)
+tests_bench_kind_rss_peer_LDADD = $(MEMKIND_LIBS)
+
 .PHONY: bench
 bench: $(bench_programs) src/libkindgc.la
-	@bash $(srcdir)/tests/bench/run.sh . "$(BENCH)"
+	@BENCH_DIRECTORY="$(BENCH_DIRECTORY)" bash $(srcdir)/tests/bench/run.sh . "$(BENCH)"

@@ -7,8 +7,8 @@
 #
 #   run.sh BUILD_DIRECTORY [PATTERN]
 #
-# RUNS: how often each side runs, instead of a number that
-# suits each.
+# RUNS: how often each side runs, instead of a number that suits each.
+# explicit.sh has one more such setting.
 set -euo pipefail
 programs=$1/tests/bench
 library=$1/src/.libs/libkindgc.so
@@ -39,9 +39,10 @@ wanted() {
 }
 
 # Medians of the lines "VARIANT METRIC VALUE UNIT" in $work/samples.
+# report THREADS RUNS [FIELDS PEER]: without FIELDS, which are JSON, VARIANT tells kind and way.
 report() {
-    local threads=$1 runs=$2
-    awk -v threads="$threads" -v runs="$runs" -v pattern="$pattern" '
+    local threads=$1 runs=$2 fields=${3:-} peer=${4:-libgc}
+    awk -v threads="$threads" -v runs="$runs" -v pattern="$pattern" -v fields="$fields" -v peer_name="$peer" '
         function median(list,    n, v, i, j, t) {
             n = split(list, v, " ")
             for (i = 2; i <= n; i++)
@@ -56,8 +57,9 @@ report() {
                 if (key[1] == "peer" || index(key[2], pattern) == 0) continue
                 colon = index(key[1], ";")
                 ours = median(list[order[i]]); peer = median(list["peer", key[2]])
-                printf "{\"bench\":\"%s\",\"kind\":\"%s\",\"via\":\"%s\",\"threads\":%d,\"ours\":%.6g,\"peer\":\"libgc\",\"peer_value\":%.6g,\"unit\":\"%s\",\"ratio\":%.3f,\"runs\":%d}\n", \
-                    key[2], substr(key[1], colon + 1), substr(key[1], 1, colon - 1), threads, ours, peer, unit[key[2]], peer / ours, runs
+                how = fields != "" ? fields : sprintf("\"kind\":\"%s\",\"via\":\"%s\"", substr(key[1], colon + 1), substr(key[1], 1, colon - 1))
+                printf "{\"bench\":\"%s\",%s,\"threads\":%d,\"ours\":%.6g,\"peer\":\"%s\",\"peer_value\":%.6g,\"unit\":\"%s\",\"ratio\":%.3f,\"runs\":%d}\n", \
+                    key[2], how, threads, ours, peer_name, peer, unit[key[2]], peer / ours, runs
             }
         }' "$work/samples"
 }
@@ -139,8 +141,8 @@ startup() {
             kind, program, ours, plain, plain / ours, ours - plain, runs }'
 }
 
-skip_spill() {
-    printf '{"bench":"spill","skipped":"%s"}\n' "$1"
+skip() {
+    printf '{"bench":"%s","skipped":"%s"}\n' "$1" "$2"
 }
 
 # make_cgroup NAME MEMORY SWAP: a memory cgroup with limits in bytes; SWAP 0
@@ -173,26 +175,29 @@ make_swap() {
 # ours a file of its own and no swap.
 spill() {
     local memory=$((80 << 20)) live=160 swapping not_swapping round runs=${RUNS:-1} kind=tier:default@40M+file:$work
-    [ "$(id -u)" = 0 ] || { skip_spill "root is needed, for a swap file and memory cgroups"; return; }
+    [ "$(id -u)" = 0 ] || { skip spill "root is needed, for a swap file and memory cgroups"; return; }
     if ! swapping=$(make_cgroup swap $memory -1 2>/dev/null) ||
         ! not_swapping=$(make_cgroup none $memory 0 2>/dev/null); then
-        skip_spill "no memory cgroup can be made here"
+        skip spill "no memory cgroup can be made here"
         return
     fi
     if ! make_swap >/dev/null 2>"$work/errors"; then
-        skip_spill "no swap file can be used here"
+        skip spill "no swap file can be used here"
         return
     fi
     : >"$work/samples"
     for ((round = 0; round < runs; round++)); do
         bash -c 'echo $$ >"$1/cgroup.procs"; exec "$2" "$3"' - "$swapping" "$programs/spill-peer" $live |
             sed 's/^/peer /' >>"$work/samples" ||
-            { skip_spill "stock libgc did not survive on swap"; return; }
+            { skip spill "stock libgc did not survive on swap"; return; }
         bash -c 'echo $$ >"$1/cgroup.procs"; KINDGC="heap=$4" exec "$2" "$3"' - "$not_swapping" "$programs/spill-ours" $live "$kind" |
             sed "s|^|api;tier:default@40M+file: |" >>"$work/samples"
     done
     report 1 "$runs"
 }
+
+# shellcheck source=tests/bench/explicit.sh disable=SC1091
+. "$(dirname "$0")/explicit.sh"
 
 for threads in 1 2; do
     wanted collect-small && series 7 $threads 'api;default preload;default' small $threads 10000000
@@ -208,4 +213,5 @@ if wanted startup; then
     fi
 fi
 wanted spill && spill
+explicit_memory
 exit 0
