@@ -25,7 +25,7 @@ apt() {
         -o APT::Architecture=arm64 -o APT::Architectures::=arm64 -o APT::Sandbox::User=root "$@"
 }
 echo "fetching arm64 packages"
-{ apt update && (cd "$work" && apt download libgc1 libgc-dev libjemalloc2 libjemalloc-dev libjansson4 \
+{ apt update && (cd "$work" && apt download libgc1 libgc-dev libjemalloc2 libjemalloc-dev libhwloc15 libhwloc-dev libudev1 libjansson4 \
     libjansson-dev check libsubunit0 libsubunit-dev libstdc++6); } >"$work/apt.log" 2>&1 ||
     { tail -n 5 "$work/apt.log"; skip "the arm64 packages cannot be fetched"; }
 for deb in "$work"/*.deb; do
@@ -38,7 +38,7 @@ export PKG_CONFIG_LIBDIR="$libs/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$work/root"
 echo "building"
 cd "$work/build"
 { "$srcdir/configure" --host=aarch64-linux-gnu --enable-debug --enable-werror \
-    LDFLAGS="-L$libs -Wl,-rpath-link,$libs:$cross/lib" &&
+    CPPFLAGS="-I$work/root/usr/include/aarch64-linux-gnu" LDFLAGS="-L$libs -Wl,-rpath-link,$libs:$cross/lib" &&
     make -j"$(nproc)" all && make -j"$(nproc)" check TESTS=; } >"$work/build.log" 2>&1 ||
     { tail -n 30 "$work/build.log"; exit 1; }
 
@@ -49,7 +49,7 @@ failed=0
 ulimit -c 0
 # Tests that need what the emulator does not have (huge pages, mounts, limits
 # of address space), that look at its messages, or take minutes are left out.
-for test in allocate malloc options size spec; do
+for test in allocate malloc options size spec nodes; do
     [ -x tests/${test}_test ] || continue
     if run ./tests/${test}_test >"$work/out" 2>&1; then
         echo "ok: ${test}_test ($(tail -n 1 "$work/out"))"

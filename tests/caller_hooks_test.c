@@ -46,14 +46,15 @@ static bool note(extent_hooks_t *h, enum hook hook)
     return atomic_load(&mine.refuse[hook]);
 }
 
+/* Of several threads' calls anybody's will do. */
 static void remember(void *p, size_t a, size_t b, size_t c, bool flag, unsigned arena)
 {
-    mine.p = p;
-    mine.a = a;
-    mine.b = b;
-    mine.c = c;
-    mine.flag = flag;
-    mine.arena = arena;
+    __atomic_store_n(&mine.p, p, __ATOMIC_RELAXED);
+    __atomic_store_n(&mine.a, a, __ATOMIC_RELAXED);
+    __atomic_store_n(&mine.b, b, __ATOMIC_RELAXED);
+    __atomic_store_n(&mine.c, c, __ATOMIC_RELAXED);
+    __atomic_store_n(&mine.flag, flag, __ATOMIC_RELAXED);
+    __atomic_store_n(&mine.arena, arena, __ATOMIC_RELAXED);
 }
 
 static void *my_alloc(extent_hooks_t *h, void *wish, size_t size, size_t align, bool *zero, bool *commit,
@@ -78,7 +79,7 @@ static void *my_alloc(extent_hooks_t *h, void *wish, size_t size, size_t align, 
         *zero = true;
     }
     *commit = true;
-    mine.arena = arena;
+    __atomic_store_n(&mine.arena, arena, __ATOMIC_RELAXED);
     return mine.base + at;
 }
 

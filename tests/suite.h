@@ -4,6 +4,17 @@
 #define KGC_TESTS_SUITE_H
 
 #include <check.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* KINDGC_TEST=NAME in the environment: that test only.  With CK_FORK=no it has
+   the process to itself without a fork, which ThreadSanitizer needs (tests/tsan.sh). */
+static inline bool is_wanted(const TTest *test)
+{
+    const char *only = getenv("KINDGC_TEST");
+    return only == NULL || strcmp(only, test->name) == 0;
+}
 
 /* A function that runs the tests and returns the program's exit status. */
 #define SUITE_FUNCTION(function, name, ...)                         \
@@ -14,7 +25,8 @@
         TCase *tcase = tcase_create(name);                          \
         tcase_set_timeout(tcase, 60);                               \
         for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) \
-            tcase_add_test(tcase, tests[i]);                        \
+            if (is_wanted(tests[i]))                                \
+                tcase_add_test(tcase, tests[i]);                    \
         suite_add_tcase(suite, tcase);                              \
         SRunner *runner = srunner_create(suite);                    \
         srunner_run_all(runner, CK_ENV);                            \
