@@ -398,9 +398,12 @@ int main(void)
     Suite *suite = suite_create("refusing hooks");
     TCase *tcase = tcase_create("refusing hooks");
     tcase_set_timeout(tcase, getenv("KINDGC_TEST_LONG") != NULL ? 1800 : 120);
-    tcase_add_test(tcase, every_hook_is_called);
-    tcase_add_loop_test(tcase, one_thread, 0, HOOKS);
-    tcase_add_loop_test(tcase, two_threads, 0, HOOKS);
+    if (is_wanted(every_hook_is_called))
+        tcase_add_test(tcase, every_hook_is_called);
+    if (is_wanted(one_thread))
+        tcase_add_loop_test(tcase, one_thread, 0, HOOKS);
+    if (is_wanted(two_threads))
+        tcase_add_loop_test(tcase, two_threads, 0, HOOKS);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
