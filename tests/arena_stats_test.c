@@ -18,6 +18,8 @@
 #include "support/extents.h"
 #include "support/system.h"
 #include <kindgc/arena.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -194,4 +196,35 @@ START_TEST(exact_after_every_step)
 }
 END_TEST
 
-SUITE("statistics of explicit memory", ordinary, file, tier, exact_after_every_step)
+static _Atomic bool stop;
+
+static void *look_all_the_time(void *kind)
+{
+    kgc_kind_info info;
+    while (!atomic_load(&stop))
+        if (kgc_kind_stats(kind, &info) != 0 || info.arenas > 1 || info.caches > 1 ||
+            info.allocated > KGC_GIB)
+            return kind;
+    return NULL;
+}
+
+/* Statistics may be asked for at any time, also at the kind's first use. */
+START_TEST(during_first_use)
+{
+    for (int round = 0; round < 100; round++) {
+        kgc_kind *kind = open_kind("default,arenas=1");
+        pthread_t thread;
+        void *wrong;
+        atomic_store(&stop, false);
+        ck_assert_int_eq(pthread_create(&thread, NULL, look_all_the_time, kind), 0);
+        for (int i = 0; i < 100; i++)
+            kgc_kind_free(NULL, kgc_kind_malloc(kind, nth_size(i)));
+        atomic_store(&stop, true);
+        pthread_join(thread, &wrong);
+        ck_assert_ptr_null(wrong);
+        close_kind(kind);
+    }
+}
+END_TEST
+
+SUITE("statistics of explicit memory", ordinary, file, tier, exact_after_every_step, during_first_use)

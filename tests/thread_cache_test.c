@@ -198,6 +198,10 @@ static bool others_work(kgc_kind *kind, size_t size)
     fine = fine && q != NULL && kgc_kind_of(q) == kind && all_bytes(q, size, 0x33);
     kgc_kind_free(kind, q != NULL ? q : p);
     kgc_kind_free(kind, aligned);
+    unsigned arena;
+    int error = kgc_kind_arena_of_thread(kind, &arena); /* refused in the very last round */
+    if (error != 0)
+        fine = fine && error == ENOMEM && strstr(kgc_last_error(), "no cache for this thread") != NULL;
     return fine;
 }
 

@@ -80,7 +80,8 @@ KGC_API int kgc_kind_reset(kgc_kind *kind);
  * The jemalloc arena that serves the calling thread, made if there is none
  * yet; for mallocx(3) with MALLOCX_ARENA(*arena) | MALLOCX_TCACHE_NONE.  What
  * mallocx() returned must be freed by dallocx(), and must be before the kind
- * is closed or reset.
+ * is closed or reset.  Not in destructors of a thread (pthread_key_create(3)):
+ * jemalloc serves a thread that is ending from an arena of its own.
  * Returns 0, EINVAL, or ENOMEM when no arena can be made.
  */
 KGC_API int kgc_kind_arena_of_thread(kgc_kind *kind, unsigned *arena);

@@ -199,7 +199,8 @@ static void add_stats(kgc_kind *kind, kgc_kind_info *info)
     size_t page = kgc__page_size(), size = sizeof epoch;
     mallctl("epoch", &epoch, &size, &epoch, size);
     kgc__explicit_lock();
-    info->allocated = kgc__explicit_live(x);
+    size_t live = kgc__explicit_live(x);
+    info->allocated = live <= PTRDIFF_MAX ? live : 0; /* threads that work meanwhile can take it below 0 */
     info->arenas = atomic_load(&x->arenas);
     for (const struct kgc__cache *c = x->caches; c != NULL; c = c->next) {
         info->caches++;

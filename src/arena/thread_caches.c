@@ -8,8 +8,10 @@
  * round of destructors; later destructors may make a new one.
  */
 #include "arena/explicit.h"
+#include "base/message.h"
 #include "os/meta.h"
 #include "os/os.h"
+#include <errno.h>
 #include <jemalloc/jemalloc.h>
 #include <limits.h>
 #include <pthread.h>
@@ -124,7 +126,12 @@ static struct kgc__cache *make_cache(struct kgc__explicit *x)
 {
     unsigned arena, tcache;
     size_t size = sizeof tcache;
-    if (!make_table() || !kgc__explicit_arena(x, &arena))
+    if (!make_table()) {
+        kgc__fail(ENOMEM, "\"%s\": no cache for this thread: it is ending, or memory is short",
+                  x->kind->name);
+        return NULL;
+    }
+    if (!kgc__explicit_arena(x, &arena))
         return NULL;
     struct kgc__cache *c = spare;
     if (c != NULL)

@@ -60,7 +60,7 @@ int kgc_kind_stats(kgc_kind *kind, kgc_kind_info *out)
     out->committed = out->section_bytes + out->explicit_bytes;
     if (kind->caller_hooks != NULL) /* spread over the caller's addresses: we know what we were given */
         out->reserved = out->committed;
-    if (kind->explicit_ops != NULL)
+    if (atomic_load_explicit(&kind->explicit, memory_order_acquire) != NULL) /* stored after explicit_ops */
         kind->explicit_ops->add_stats(kind, out);
     return 0;
 }
