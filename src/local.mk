@@ -32,7 +32,7 @@ src_libinternal_la_SOURCES = \
 	src/region/region.h src/region/region.c src/region/create.c src/region/pages.c src/region/guard.c \
 	src/collect/libgc.h src/collect/start.h src/collect/start.c src/collect/thread.h src/collect/thread.c \
 	src/collect/tls.c src/collect/create.c src/collect/roots.h src/collect/roots.c src/collect/allocate.c \
-	src/collect/scan.h src/collect/scan.c src/collect/heap.c src/collect/finalize.c src/collect/unload.c \
+	src/collect/magazine.h src/collect/magazine.c src/collect/scan.h src/collect/scan.c src/collect/heap.c src/collect/finalize.c src/collect/unload.c \
 	src/rooted/live.h src/rooted/live.c src/rooted/malloc.c \
 	src/report/json.h src/report/json.c src/report/report.h src/report/report.c \
 	src/preload/exit.c src/preload/load.c

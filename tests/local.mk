@@ -6,7 +6,7 @@ unit_tests = \
 	tests/arena_test tests/arenas_test tests/cache_size_test tests/caller_hooks_test tests/classes_test \
 	tests/describe_test tests/explicit_fault_test tests/extent_hooks_test tests/fault_test \
 	tests/file_kind_test tests/finalize_test tests/fixed_test tests/heap_fault_test tests/heap_test \
-	tests/hook_refusal_test tests/hugetlb_test tests/kind_test tests/lock_test tests/locked_test \
+	tests/hook_refusal_test tests/hugetlb_test tests/kind_test tests/lock_test tests/magazine_test tests/locked_test \
 	tests/malloc_test tests/map_test tests/memkind_arena_test tests/message_test tests/nodes_test \
 	tests/numa_test tests/options_test tests/os_test tests/range_test tests/ratio_test \
 	tests/region_fault_test tests/region_guard_test tests/region_kind_test tests/region_misuse_test \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Collectable objects, over libgc's own functions.
+ * Collectable objects, over libgc's own functions and the threads' magazines.
  *
  * What is checked here: that pointers given back are what they must be.
  * libgc cannot tell a small object that was released from one in use, so
@@ -8,6 +8,7 @@
  */
 #include "base/message.h"
 #include "collect/libgc.h"
+#include "collect/magazine.h"
 #include "collect/start.h"
 #include <errno.h>
 #include <kindgc/allocate.h>
@@ -21,34 +22,40 @@ static void *fail(int error)
 }
 
 /*
- * The common path is a jump to libgc's function, without its entry in our
- * procedure linkage table: beside GC_malloc()'s own 20 ns each instruction
- * shows.  errno is set by our out-of-memory function.
+ * Small objects come from the thread's magazine (magazine.h).  A thread has one
+ * only after kgc__enter() and until it leaves the heap, so the common path has
+ * nothing else to check.
  */
-#if __has_attribute(noplt)
-__typeof__(GC_malloc) GC_malloc __attribute__((noplt));
-__typeof__(GC_malloc_atomic) GC_malloc_atomic __attribute__((noplt));
-#endif
-
-static __attribute__((noinline)) void *allocate_slowly(size_t size, void *(*allocate)(size_t))
+static __attribute__((noinline)) void *allocate_slowly(size_t size)
 {
     if (!kgc__enter())
         return NULL;
-    return size > PTRDIFF_MAX ? kgc__out_of_memory(size) : allocate(size);
+    if (size > PTRDIFF_MAX)
+        return kgc__out_of_memory(size);
+    void *p = size <= KGC__MAGAZINE_MAX ? kgc__magazine_refill(kgc__granules(size)) : NULL;
+    return p != NULL ? p : GC_malloc(size); /* which calls the out-of-memory function */
 }
 
 void *kgc_allocate(size_t size)
 {
-    if (kgc__unlikely(!kgc__entered() || size > PTRDIFF_MAX))
-        return allocate_slowly(size, GC_malloc);
-    return GC_malloc(size);
+    void *p = kgc__likely(size <= KGC__MAGAZINE_MAX) ? kgc__magazine_take(kgc__granules(size)) : NULL;
+    return kgc__likely(p != NULL) ? p : allocate_slowly(size);
+}
+
+static __attribute__((noinline)) void *allocate_atomic_slowly(size_t size)
+{
+    if (!kgc__enter())
+        return NULL;
+    if (size > PTRDIFF_MAX)
+        return kgc__out_of_memory(size);
+    void *p = size <= KGC__MAGAZINE_MAX ? kgc__magazine_refill_atomic(kgc__granules(size)) : NULL;
+    return p != NULL ? p : GC_malloc_atomic(size);
 }
 
 void *kgc_allocate_atomic(size_t size)
 {
-    if (kgc__unlikely(!kgc__entered() || size > PTRDIFF_MAX))
-        return allocate_slowly(size, GC_malloc_atomic);
-    return GC_malloc_atomic(size);
+    void *p = kgc__likely(size <= KGC__MAGAZINE_MAX) ? kgc__magazine_take_atomic(kgc__granules(size)) : NULL;
+    return kgc__likely(p != NULL) ? p : allocate_atomic_slowly(size);
 }
 
 /* Its finalizer would otherwise run for whatever comes to lie there. */

@@ -136,7 +136,7 @@ void kgc__root_delete_locked(struct kgc__root *root)
     spare = root;
 }
 
-static void delete(void *p)
+static void delete (void *p)
 {
     kgc__root_delete_locked(p);
 }

@@ -15,6 +15,7 @@
 #include "base/options.h"
 #include "base/size.h"
 #include "collect/libgc.h"
+#include "collect/magazine.h"
 #include "collect/roots.h"
 #include "collect/thread.h"
 #include "os/meta.h"
@@ -194,5 +195,6 @@ void kgc__collect_after_fork_in_child(void)
 {
     kgc__lock_reset(&lock);
     kgc__threads_after_fork_in_child();
+    kgc__magazines_after_fork_in_child();
     kgc__finalizers_after_fork_in_child();
 }

@@ -18,6 +18,7 @@
 #include "collect/thread.h"
 #include "base/message.h"
 #include "collect/libgc.h"
+#include "collect/magazine.h"
 #include "collect/roots.h"
 #include "collect/start.h"
 #include <errno.h>
@@ -97,6 +98,7 @@ void kgc__threads_enable(void)
 
 static void leave(void)
 {
+    kgc__magazines_drop();
     kgc__thread_state = 0;
     if (self.ours && GC_thread_is_registered())
         GC_unregister_my_thread();
