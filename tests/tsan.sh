@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# The unit tests that say something under ThreadSanitizer, each test in a
+# The unit tests that have threads, under ThreadSanitizer, each test in a
 # process of its own.  usage: tests/tsan.sh BUILD, where BUILD was configured
 # with --enable-sanitizers=thread.
 #
@@ -14,8 +14,8 @@ set -uo pipefail
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "${1:?usage: tests/tsan.sh BUILD}" || exit
 
-programs=(arena arena_policy arena_stats arenas cache_size caller_hooks explicit_fault extent_hooks hook_refusal
-    kind lock locked map memkind_arena message os range ratio space thread_cache tier topology)
+programs=(arena arena_stats arenas caller_hooks explicit_fault hook_refusal kind lock map memkind_arena range space
+    thread_cache)
 
 # Of sweeps that take minutes here, those with several threads at work.
 declare -A only=([explicit_fault]=full_disk [hook_refusal]=two_threads)
