@@ -8,7 +8,7 @@
  * while the whole cache has grown by less than the kind's cache_limit (4 MiB
  * mostly): then a program that allocates and frees in waves gets its blocks
  * from here.  A class without transfers for a while shrinks again.  Blocks
- * above 32 KiB, which tcaches do not hold, may be half of that limit in all.
+ * above 32 KiB, which tcaches do not hold, may be twice that limit in all.
  */
 #include "arena/explicit.h"
 #include "arena/marks.h"
@@ -147,7 +147,7 @@ static void note_transfer(struct kgc__cache *c, unsigned class)
 
 static bool has_room_for_large(const struct kgc__cache *c, size_t size)
 {
-    return c->large + size <= atomic_load(&atomic_load(&c->kind->explicit)->cache_limit) / 2;
+    return c->large + size <= atomic_load(&atomic_load(&c->kind->explicit)->cache_limit) * 2;
 }
 
 void kgc__cache_put(struct kgc__cache *c, unsigned class, void *p)

@@ -101,18 +101,9 @@ void kgc__explicit_gave(struct kgc__explicit *x, size_t size)
         kgc__explicit_purge(x);
 }
 
-static bool has_file(const kgc_kind *kind)
-{
-    bool any = kind->slow;
-    for (unsigned i = 0; i < kind->members; i++)
-        any |= kind->member[i]->slow;
-    return any;
-}
-
 void kgc__explicit_set_slack(struct kgc__explicit *x)
 {
-    /* Pages of a file are dear to get again, and the system writes them to disk when memory is short. */
-    const size_t most_cached = 4 * KGC_MIB, most_slack = has_file(x->kind) ? 64 * KGC_MIB : 32 * KGC_MIB;
+    const size_t most_cached = 4 * KGC_MIB, most_slack = 64 * KGC_MIB;
     size_t limit = kgc__explicit_limit(x->kind);
     kgc_decay decay = (kgc_decay)atomic_load(&x->decay);
     size_t cached = limit / 32 < most_cached ? limit / 32 : most_cached;
