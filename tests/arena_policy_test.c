@@ -320,5 +320,26 @@ START_TEST(reset)
 }
 END_TEST
 
+/* What the default policy gives up when its time has come goes back to the
+   system then, and does not wait for the system to be short of memory. */
+START_TEST(given_back_in_one_step)
+{
+    static const char *const on[] = {"default", "file:/var/tmp", "tier:default@512M+file:/var/tmp"};
+    for (int i = 0; i < 3; i++) {
+        kgc_kind *kind = open_decaying(on[i], KGC_DECAY_DEFAULT, 0);
+        use_and_free(kind);
+        ck_assert_uint_gt(stats_of(kind).resident, ALL / 2);
+        char name[64];
+        ssize_t now = 0; /* the time is over */
+        snprintf(name, sizeof name, "arena.%u.dirty_decay_ms", only_arena(kind));
+        ck_assert_int_eq(mallctl(name, NULL, NULL, &now, sizeof now), 0);
+        kgc_kind_info info = stats_of(kind);
+        ck_assert_uint_eq(info.dirty, 0);
+        ck_assert_uint_lt(info.resident, BLOCK);
+        close_kind(kind);
+    }
+}
+END_TEST
+
 SUITE("arena policies", conservative, after_no_time, after_a_long_time, after_a_short_time, never, by_default,
-      changed, before_first_use, wrong_input, purge_and_caches, reset)
+      changed, before_first_use, wrong_input, purge_and_caches, reset, given_back_in_one_step)

@@ -390,7 +390,9 @@ START_TEST(purge_lazy)
     open_space(&kgc__anonymous_backing, 64 * KGC_MIB, PAGE);
     char *p = take(8 * PAGE, PAGE, ARENA);
     memset(p, 0x44, 8 * PAGE);
-    ck_assert(!h->purge_lazy(h, p, 8 * PAGE, 2 * PAGE, 2 * PAGE, ARENA));
+    ck_assert(h->purge_lazy(h, p, 8 * PAGE, 2 * PAGE, 2 * PAGE, ARENA)); /* which decommits at once */
+    ck_assert(all_bytes(p, 8 * PAGE, 0x44));
+    ck_assert(!h->purge_lazy(h, p, 8 * PAGE, 2 * PAGE, 2 * PAGE, KGC_ARENA_COLLECTOR));
     ck_assert(all_bytes(p, 2 * PAGE, 0x44));
     ck_assert(all_bytes(p + 4 * PAGE, 4 * PAGE, 0x44));
     for (int i = 2; i < 4; i++) /* as before or as zero */

@@ -87,8 +87,9 @@ START_TEST(hooks_go_to_the_member)
     ck_assert(h->dalloc(h, b, KGC_MIB, true, ARENA));
     ck_assert(!h->decommit(h, b, KGC_MIB, 0, PAGE, ARENA));
     ck_assert(!h->commit(h, b, KGC_MIB, 0, PAGE, ARENA));
-    ck_assert(!h->purge_lazy(h, a, KGC_MIB, 0, PAGE, ARENA));
-    ck_assert(h->purge_lazy(h, b, KGC_MIB, 0, PAGE, ARENA));
+    ck_assert(h->purge_lazy(h, a, KGC_MIB, 0, PAGE, ARENA));
+    ck_assert(!h->purge_lazy(h, a, KGC_MIB, 0, PAGE, KGC_ARENA_COLLECTOR));
+    ck_assert(h->purge_lazy(h, b, KGC_MIB, 0, PAGE, KGC_ARENA_COLLECTOR));
     ck_assert(!h->purge_forced(h, a, KGC_MIB, PAGE, PAGE, ARENA));
     ck_assert(!h->purge_forced(h, b, KGC_MIB, PAGE, 2 * PAGE, ARENA));
     ck_assert(all_bytes(a + PAGE, PAGE, 0) && all_bytes(b + PAGE, 2 * PAGE, 0));

@@ -159,7 +159,10 @@ static bool purge_lazy(extent_hooks_t *hooks, void *p, size_t size, size_t offse
                        unsigned arena)
 {
     struct kgc__space *s = kgc__space_of_hooks(hooks);
-    (void)size, (void)arena;
+    (void)size;
+    /* An arena would keep such pages for ever: see kgc__space_limits_dirty(). */
+    if (arena != KGC_ARENA_COLLECTOR && kgc__space_limits_dirty(s))
+        return true;
     clear_marks(s, (char *)p + offset, length);
     struct kgc__span inner = whole_granules(s, (char *)p + offset, length);
     if (s->backing->discard_lazily == NULL || inner.size == 0)

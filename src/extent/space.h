@@ -18,7 +18,8 @@
  *   commit        promises them again
  *   purge_forced  whole granules are discarded, the rest is zeroed; refused
  *                 when it holds no whole granule
- *   purge_lazy    as the backing can; refused otherwise
+ *   purge_lazy    as the backing can; refused otherwise, and to arenas where
+ *                 dirty pieces stay small: they decommit in one step
  *   split         always
  *   merge         inside one space; see kgc__space_limits_dirty()
  */
@@ -81,7 +82,8 @@ void kgc__space_drop_marks(struct kgc__space *space);
  * once.  Where pages can be given back one by one, merging refuses instead to
  * make such a piece larger than 1 MiB out of smaller ones; then nothing has to
  * go for its size.  What was given back is not committed any more and merges
- * freely.
+ * freely.  The switch in jemalloc also lets muzzy pages stay for ever
+ * (arena/policy.c), so purge_lazy makes none.
  */
 bool kgc__space_limits_dirty(const struct kgc__space *space);
 
