@@ -30,7 +30,7 @@ endif
 tests_libsupport_la_SOURCES = \
 	tests/support/extents.h tests/support/fault.c tests/support/fault.h \
 	tests/support/system.c tests/support/system.h
-EXTRA_DIST += tests/tsan.sh tests/chain.h tests/mailbox.h tests/misuse.h tests/region.h tests/suite.h
+EXTRA_DIST += tests/tsan.sh tests/chain.h tests/mailbox.h tests/memkind_blocks.h tests/misuse.h tests/region.h tests/suite.h
 
 # Machines for topology_test.
 EXTRA_DIST += \
@@ -64,13 +64,17 @@ check-long:
 
 # memkind's interface: as its programs see it, and the parts inside.
 if TESTS_ENABLED
-memkind_tests = tests/memkind_test tests/memtier_test tests/memkind_decorators_test tests/memkind_parts_test
+memkind_tests = tests/memkind_test tests/memkind_kinds_test tests/hbwmalloc_test tests/memtier_test tests/memkind_decorators_test tests/memkind_parts_test
 check_PROGRAMS += $(memkind_tests)
 TESTS += $(memkind_tests)
 memkind_cppflags = -I$(top_srcdir)/include/kindgc/compat $(AM_CPPFLAGS)
 memkind_libs = src/libkindgc-memkind.la src/libkindgc.la $(CHECK_LIBS)
 tests_memkind_test_CPPFLAGS = $(memkind_cppflags)
 tests_memkind_test_LDADD = $(memkind_libs)
+tests_memkind_kinds_test_CPPFLAGS = $(memkind_cppflags)
+tests_memkind_kinds_test_LDADD = $(memkind_libs)
+tests_hbwmalloc_test_CPPFLAGS = $(memkind_cppflags)
+tests_hbwmalloc_test_LDADD = $(memkind_libs)
 tests_memtier_test_CPPFLAGS = $(memkind_cppflags)
 tests_memtier_test_LDADD = $(memkind_libs)
 tests_memkind_decorators_test_CPPFLAGS = $(memkind_cppflags)
