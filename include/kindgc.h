@@ -35,7 +35,9 @@
 #include <kindgc/heap.h>
 #include <kindgc/init.h>
 #include <kindgc/kind.h>
+#include <kindgc/layout.h>
 #include <kindgc/malloc.h>
 #include <kindgc/region.h>
+#include <kindgc/weak.h>
 
 #endif

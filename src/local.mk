@@ -8,32 +8,38 @@ include_HEADERS = include/kindgc.h
 kindgcincludedir = $(includedir)/kindgc
 kindgcinclude_HEADERS = \
 	include/kindgc/allocate.h include/kindgc/arena.h include/kindgc/base.h \
-	include/kindgc/finalize.h include/kindgc/heap.h include/kindgc/init.h \
-	include/kindgc/kind.h include/kindgc/malloc.h include/kindgc/region.h
+	include/kindgc/finalize.h include/kindgc/heap.h include/kindgc/init.h include/kindgc/inline.h \
+	include/kindgc/kind.h include/kindgc/kindgc.hpp include/kindgc/layout.h include/kindgc/malloc.h include/kindgc/region.h \
+	include/kindgc/weak.h
 
 src_libinternal_la_SOURCES = \
 	src/base/check.h src/base/message.h src/base/message.c src/base/lock.h src/base/lock.c \
 	src/base/size.h src/base/size.c src/base/options.h src/base/options.c src/base/next.h \
-	src/os/os.h src/os/memory.c src/os/proc.h src/os/proc.c src/os/meta.h src/os/meta.c \
-	src/os/file.h src/os/file.c src/os/nodes.h src/os/nodes.c \
+	src/os/os.h src/os/memory.c src/os/cgroup.h src/os/cgroup.c src/os/proc.h src/os/proc.c src/os/meta.h src/os/meta.c \
+	src/os/file.h src/os/file.c src/os/zero.h src/os/zero.c src/os/nodes.h src/os/nodes.c \
 	src/topology/topology.h src/topology/topology.c \
-	src/extent/map.h src/extent/map.c src/extent/range.h src/extent/range.c \
+	src/extent/map.h src/extent/map.c src/extent/placed.h src/extent/placed.c src/extent/range.h src/extent/range.c \
 	src/extent/space.h src/extent/space.c \
 	src/kind/kind.h src/kind/spec.h src/kind/spec.c src/kind/spec_kinds.c src/kind/options.c \
 	src/kind/registry.c src/kind/stats.c src/kind/describe.c src/kind/plain.c src/kind/hugetlb.c \
 	src/kind/numa.c src/kind/locked.c src/kind/file.c src/kind/members.c src/kind/tier.c src/kind/ratio.c \
 	src/kind/fixed.c src/kind/caller.c src/kind/fork.c \
-	src/section/section.h src/section/event.h src/section/event.c src/section/table.h src/section/table.c \
+	src/section/section.h src/section/callbacks.h src/section/callbacks.c src/section/event.h src/section/event.c src/section/table.h src/section/table.c \
 	src/section/intercept.c src/section/world.c src/section/supply.c src/section/protect.c \
-	src/section/purge.c src/section/limit.c src/section/exclude.c src/section/visit.c \
+	src/section/place.h src/section/place.c src/section/place_memory.c \
+	src/section/place_limit.c src/section/place_fork.c src/section/purge.c src/section/limit.c src/section/exclude.c src/section/visit.c \
 	src/arena/arena.h src/arena/classes.h src/arena/explicit.h src/arena/marks.h src/arena/marks.c \
 	src/arena/arenas.c src/arena/cache.c src/arena/thread_caches.c src/arena/policy.c \
 	src/arena/jemalloc.c src/arena/arena.c \
 	src/region/region.h src/region/region.c src/region/create.c src/region/pages.c src/region/guard.c \
 	src/collect/libgc.h src/collect/start.h src/collect/start.c src/collect/thread.h src/collect/thread.c \
 	src/collect/tls.c src/collect/create.c src/collect/roots.h src/collect/roots.c src/collect/allocate.c \
-	src/collect/magazine.h src/collect/magazine.c src/collect/scan.h src/collect/scan.c src/collect/heap.c src/collect/finalize.c src/collect/unload.c \
+	src/collect/pace.h src/collect/pace.c src/collect/magazine.h src/collect/magazine.c src/collect/allocate_in.h src/collect/allocate_in.c src/collect/retain.h src/collect/retain.c \
+	src/collect/large.h src/collect/large.c src/collect/type.h src/collect/type.c src/collect/type_mark.c src/collect/object_kind.h src/collect/object_kind.c src/collect/scan.h src/collect/scan.c src/collect/heap.c src/collect/finalize.c src/collect/references.h src/collect/references.c \
+	src/collect/stack.h src/collect/stack.c src/collect/intervals.c src/collect/closure.h src/collect/closure.c src/collect/weak.c src/collect/ephemeron.c src/collect/unload.c \
 	src/rooted/live.h src/rooted/live.c src/rooted/malloc.c \
+	src/layout/layout.h src/layout/layout.c src/layout/allocator.c src/layout/objects.c src/layout/collector.c \
+	src/layout/global.c \
 	src/report/json.h src/report/json.c src/report/report.h src/report/report.c \
 	src/preload/exit.c src/preload/load.c
 src_libinternal_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden

@@ -16,6 +16,7 @@
 
 #define KGC_API __attribute__((visibility("default")))
 #define KGC_MALLOC __attribute__((malloc, warn_unused_result))
+#define KGC_USE_RESULT __attribute__((warn_unused_result))
 #define KGC_ALLOC_SIZE(n) __attribute__((alloc_size(n)))
 #define KGC_ALLOC_SIZE2(m, n) __attribute__((alloc_size(m, n)))
 

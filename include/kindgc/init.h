@@ -19,10 +19,14 @@ KGC_BEGIN_DECLS
  * NULL field keeps its default.
  */
 typedef struct kgc_options {
-    const char *heap;   /* specification of the heap's kind (kindgc/kind.h); default "default" */
-    size_t limit;       /* most bytes of GC heap; 0: none */
-    const char *report; /* file for a JSON report at exit; %p becomes the process id; NULL: none */
-    const char *fork;   /* file kinds in a forked child: "copy" (default) or "none" */
+    const char *heap;       /* specification of the heap's kind (kindgc/kind.h); default "default" */
+    size_t limit;           /* most bytes of GC heap; 0: what the control group allows; SIZE_MAX: none */
+    const char *report;     /* file for a JSON report at exit; %p becomes the process id; NULL: none */
+    const char *fork;       /* file kinds in a forked child: "copy" (default) or "none" */
+    const char *finalizers; /* "collected" (default): of objects that were collected; "exit": also of all
+                               others when the process exits (kindgc/finalize.h) */
+    double pace; /* share of its time that the program may spend collecting, as kgc_heap_set_pace();
+                    0: the default; below 0: off */
 } kgc_options;
 
 /*

@@ -93,6 +93,8 @@ typedef struct kgc_kind_info {
     unsigned caches;       /* threads that have a cache of free blocks of the kind */
     size_t elsewhere;      /* bytes in memory on other nodes than its policy names */
     unsigned fallbacks;    /* times that a "preferred" kind took the next choice: see kgc_kind_describe() */
+    size_t placed;         /* bytes of single pages of the GC heap that lie on the kind: kgc_allocate_in() */
+    unsigned placement_refusals; /* objects refused near the kernel's limit of mappings */
 } kgc_kind_info;
 
 /* On which memory nodes its pages are to lie: set_mempolicy(2). */
@@ -183,7 +185,8 @@ KGC_API int kgc_kind_create(const char *name, extent_hooks_t *hooks, const kgc_k
 /*
  * Closes a kind and gives its memory and addresses back.
  * Returns 0; EBUSY while the GC heap has sections of it or is set to it, or
- * while blocks of it are allocated; EINVAL for NULL or for a member of a
+ * while blocks of it are allocated, or objects of kgc_allocate_in() live on
+ * it, after a collection; EINVAL for NULL or for a member of a
  * tier.  After 0 the pointer is invalid.
  */
 KGC_API int kgc_kind_close(kgc_kind *kind);
@@ -208,7 +211,8 @@ KGC_API const extent_hooks_t *kgc_kind_hooks(const kgc_kind *kind);
 /*
  * The kind that an address belongs to; NULL for addresses that are not ours.
  * Any value may be asked for.  Memory of a tier answers with the member that
- * holds it.  Lock-free, two loads; may be called anywhere, signal handlers and
+ * holds it, and of an object of kgc_allocate_in() with the kind that its page
+ * lies on.  Lock-free, a few loads; may be called anywhere, signal handlers and
  * hooks included.
  */
 KGC_API kgc_kind *kgc_kind_of(const void *p);

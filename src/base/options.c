@@ -9,7 +9,7 @@
 
 struct kgc__settings kgc__settings;
 
-enum type { text, size, choice };
+enum type { text, limit, share, choice };
 
 static const struct option {
     const char *name;
@@ -17,7 +17,7 @@ static const struct option {
     const char *argument;
     size_t offset, capacity;
 } table[] = {
-#define X(name, type, argument, help)                                                                            \
+#define X(name, type, argument, help) \
     {#name, type, argument, offsetof(struct kgc__settings, name), sizeof(kgc__settings.name)},
     KGC__OPTIONS(X)
 #undef X
@@ -51,12 +51,18 @@ int kgc__option_set(const char *name, size_t name_length, const char *value)
         return unknown(name, name_length);
     char *target = (char *)&kgc__settings + o->offset;
     switch (o->type) {
-    case size: {
-        const char *p = value;
+    case limit: {
         size_t n;
-        if (!kgc__parse_size(&p, &n) || *p != '\0')
-            return kgc__fail(EINVAL, "%s=%s: " KGC__SIZE_SYNTAX, o->name, value);
+        if (!kgc__parse_limit(value, &n))
+            return kgc__fail(EINVAL, "%s=%s: " KGC__LIMIT_SYNTAX, o->name, value);
         memcpy(target, &n, sizeof n);
+        return 0;
+    }
+    case share: {
+        double part;
+        if (!kgc__parse_share(value, &part))
+            return kgc__fail(EINVAL, "%s=%s: " KGC__SHARE_SYNTAX, o->name, value);
+        memcpy(target, &part, sizeof part);
         return 0;
     }
     case choice:
@@ -102,20 +108,36 @@ int kgc__options_parse(const char *p)
     }
 }
 
+bool kgc__option_is_users(const char *name)
+{
+    return (from_environment >> (find(name, strlen(name)) - table) & 1) != 0;
+}
+
+static int take_pace(double pace)
+{
+    if (pace == 0 || kgc__option_is_users("pace"))
+        return 0;
+    if (!(pace < 0 || (pace >= KGC__PACE_LEAST && pace <= KGC__PACE_MOST)))
+        return kgc__fail(
+            EINVAL, "pace=%g: allowed are 0.01 to 0.9, less than 0 for off, and 0 for the default", pace);
+    kgc__settings.pace = pace < 0 ? KGC__PACE_OFF : pace;
+    return 0;
+}
+
 int kgc__options_take(const kgc_options *options)
 {
     const struct {
         const char *name, *value;
-    } texts[] = {{"heap", options->heap}, {"report", options->report}, {"fork", options->fork}};
+    } texts[] = {{"heap", options->heap}, {"report", options->report}, {"fork", options->fork}, {"finalizers", options->finalizers}};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         const struct option *o = find(texts[i].name, strlen(texts[i].name));
-        if (texts[i].value == NULL || (from_environment >> (o - table) & 1) != 0)
+        if (texts[i].value == NULL || kgc__option_is_users(o->name))
             continue;
         int error = kgc__option_set(o->name, strlen(o->name), texts[i].value);
         if (error != 0)
             return error;
     }
-    if (options->limit != 0 && kgc__settings.limit == 0)
+    if (options->limit != 0 && !kgc__option_is_users("limit"))
         kgc__settings.limit = options->limit;
-    return 0;
+    return take_pace(options->pace);
 }

@@ -11,12 +11,14 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* X(name, type, argument, help): type is text, size or choice. */
+/* X(name, type, argument, help): type is text, limit, share or choice. */
 #define KGC__OPTIONS(X)                                                                       \
     X(heap, text, "SPEC", "kind of memory that the GC heap comes from")                       \
-    X(limit, size, "SIZE", "most bytes of GC heap")                                           \
+    X(limit, limit, "SIZE|cgroup|none", "most bytes of GC heap")                              \
+    X(pace, share, "SHARE|off", "per cent of its time that a program may spend collecting")   \
     X(report, text, "FILE", "write a JSON report to FILE at exit; %p becomes the process id") \
-    X(fork, choice, "copy|none", "file kinds in a forked child: a copy, or no access")
+    X(fork, choice, "copy|none", "file kinds in a forked child: a copy, or no access")        \
+    X(finalizers, choice, "collected|exit", "finalizers of collected objects only, or of all at exit")
 
 /* Is value one of the words in "copy|none"?  Here, because the command checks
    settings too and sees no functions that the library hides. */
@@ -32,15 +34,47 @@ static inline bool kgc__is_choice(const char *words, const char *value)
     return false;
 }
 
+#define KGC__NO_LIMIT SIZE_MAX /* also not the control group's */
+
+/* "64M", "none", or "cgroup", which is 0. */
+static inline bool kgc__parse_limit(const char *value, size_t *out)
+{
+    bool none = strcmp(value, "none") == 0;
+    *out = none ? KGC__NO_LIMIT : 0;
+    return none || strcmp(value, "cgroup") == 0 || (kgc__parse_size(&value, out) && *value == '\0');
+}
+#define KGC__LIMIT_SYNTAX "allowed are cgroup, none and a size; " KGC__SIZE_SYNTAX
+
+#define KGC__PACE_LEAST 0.01
+#define KGC__PACE_MOST  0.9
+#define KGC__PACE_OFF   (-1.0)
+
+/* "25": a quarter; "off": KGC__PACE_OFF. */
+static inline bool kgc__parse_share(const char *value, double *out)
+{
+    size_t digits = strspn(value, "0123456789");
+    int percent = 0;
+    *out = KGC__PACE_OFF;
+    if (strcmp(value, "off") == 0)
+        return true;
+    for (size_t i = 0; i < digits && digits <= 2; i++)
+        percent = 10 * percent + (value[i] - '0');
+    *out = percent / 100.0;
+    return value[digits] == '\0' && percent >= 1 && percent <= 90;
+}
+#define KGC__SHARE_SYNTAX "allowed are off and a number of per cent from 1 to 90"
+
 enum { KGC__OPTION_TEXT_MAX = 4096 };
 
 /* The settings in force.  Fixed buffers: they are read before and after
    everything that could allocate.  "" and 0 stand for "not set". */
 struct kgc__settings {
     char heap[KGC__OPTION_TEXT_MAX];
-    size_t limit;
+    size_t limit; /* 0 also for "cgroup", which is the default */
+    double pace;
     char report[KGC__OPTION_TEXT_MAX];
     char fork[8];
+    char finalizers[16];
 };
 extern struct kgc__settings kgc__settings;
 
@@ -55,6 +89,9 @@ int kgc__option_set(const char *name, size_t name_length, const char *value);
  * part of a value, blanks too.  Returns 0 or EINVAL.
  */
 int kgc__options_parse(const char *text);
+
+/* Was it given in the environment? */
+bool kgc__option_is_users(const char *name);
 
 /* Takes a program's settings, except those that the environment has given. */
 int kgc__options_take(const kgc_options *options);

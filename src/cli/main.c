@@ -64,7 +64,7 @@ const char *cli_human(double bytes, char text[24])
 
 static void print_settings(void)
 {
-#define X(name, type, argument, help) printf("  --%-22s %s\n", #name " " argument, help);
+#define X(name, type, argument, help) printf("  --%-26s %s\n", #name " " argument, help);
     KGC__OPTIONS(X)
 #undef X
 }

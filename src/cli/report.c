@@ -83,6 +83,9 @@ static void print_heap(struct view *v, const json_t *r)
     fprintf(v->out, "collections  %.0f; %.0f pauses, %.1f ms in total, the longest %.1f ms\n",
             number(v, r, "collections"), number(v, pause, "count"), number(v, pause, "total_ns") / 1e6,
             number(v, pause, "longest_ns") / 1e6);
+    const json_t *pace = json_object_get(heap, "pace_percent");
+    if (json_is_number(pace))
+        fprintf(v->out, "pace         %.0f %% of the time for collecting\n", json_number_value(pace));
     fprintf(v->out, "given back   %s\n", cli_human(number(v, r, "purged"), a));
     fprintf(v->out, "mappings     %.0f\n\n", number(v, r, "mappings"));
 }

@@ -30,13 +30,25 @@ static int check_text(const char *name, const char *argument, const char *value)
     return 0;
 }
 
-static int check_size(const char *name, const char *argument, const char *value)
+/* What --limit says, in bytes; 0: it is not given, or it is the control group's. */
+static size_t limit;
+
+static int check_limit(const char *name, const char *argument, const char *value)
 {
     (void)argument;
-    size_t size;
-    const char *p = value;
-    if (!kgc__parse_size(&p, &size) || *p != '\0')
-        return cli_fail(CLI_FAILED, "--%s %s: " KGC__SIZE_SYNTAX, name, value);
+    if (!kgc__parse_limit(value, &limit))
+        return cli_fail(CLI_FAILED, "--%s %s: " KGC__LIMIT_SYNTAX, name, value);
+    if (limit != 0 && limit < 256 * KGC_KIB)
+        return cli_fail(CLI_FAILED, "--%s %s: libgc cannot start with less than 256K", name, value);
+    return 0;
+}
+
+static int check_share(const char *name, const char *argument, const char *value)
+{
+    (void)argument;
+    double share;
+    if (!kgc__parse_share(value, &share))
+        return cli_fail(CLI_FAILED, "--%s %s: " KGC__SHARE_SYNTAX, name, value);
     return 0;
 }
 
@@ -84,15 +96,6 @@ static char *absolute(const char *path)
     return result;
 }
 
-/* What --limit says, in bytes; 0: it is not given. */
-static size_t limit;
-
-/* False when libgc's first heap and tables would not fit. */
-static bool take_limit(const char *value)
-{
-    return kgc__parse_size(&value, &limit) && limit >= 256 * KGC_KIB;
-}
-
 /* Checks a value beyond its form and adds it. */
 static int take_option(char **settings, const struct option *o, const char *value)
 {
@@ -101,8 +104,6 @@ static int take_option(char **settings, const struct option *o, const char *valu
         return status;
     if (cli_settings_has(*settings, o->name, strlen(o->name)))
         return cli_fail(CLI_FAILED, "--%s is given twice", o->name);
-    if (strcmp(o->name, "limit") == 0 && !take_limit(value))
-        return cli_fail(CLI_FAILED, "--limit %s: libgc cannot start with less than 256K", value);
     if (strcmp(o->name, "heap") == 0 && kgc_kind_check(value) != 0)
         return cli_fail(CLI_FAILED, "--heap: %s", kgc_last_error()); /* which begins with the kind */
     char *text = strcmp(o->name, "report") == 0 ? absolute(value) : cli_format("%s", value);
@@ -172,7 +173,7 @@ static int set_environment(char *settings)
        requests of that size are its tables (src/section/supply.c); but not
        where it would be much of the limit, or more. */
     bool limited = cli_settings_has(settings, "limit", strlen("limit"));
-    if (!limited || limit >= 4 * KGC_MIB)
+    if (!limited || limit >= 4 * KGC_MIB) /* --limit cgroup: libgc's own choice does too */
         setenv("GC_INITIAL_HEAP_SIZE", "1M", 0);
     free(library);
     free(all);

@@ -7,9 +7,14 @@
  * releasing twice is not noticed.
  */
 #include "base/message.h"
+#include "collect/allocate_in.h"
+#include "collect/large.h"
 #include "collect/libgc.h"
 #include "collect/magazine.h"
+#include "collect/pace.h"
+#include "collect/references.h"
 #include "collect/start.h"
+#include "collect/type.h"
 #include <errno.h>
 #include <kindgc/allocate.h>
 #include <stdint.h>
@@ -30,15 +35,18 @@ static __attribute__((noinline)) void *allocate_slowly(size_t size)
 {
     if (!kgc__enter())
         return NULL;
+    kgc__pace_poll();
     if (size > PTRDIFF_MAX)
         return kgc__out_of_memory(size);
-    void *p = size <= KGC__MAGAZINE_MAX ? kgc__magazine_refill(kgc__granules(size)) : NULL;
+    if (size >= KGC__LARGE)
+        return kgc__large_allocate(size, true);
+    void *p = size <= KGC__MAGAZINE_MAX ? kgc__magazine_refill(kgc__size_class(size)) : NULL;
     return p != NULL ? p : GC_malloc(size); /* which calls the out-of-memory function */
 }
 
-void *kgc_allocate(size_t size)
+void *(kgc_allocate)(size_t size)
 {
-    void *p = kgc__likely(size <= KGC__MAGAZINE_MAX) ? kgc__magazine_take(kgc__granules(size)) : NULL;
+    void *p = kgc__likely(size <= KGC__MAGAZINE_MAX) ? kgc_take(kgc__size_class(size)) : NULL;
     return kgc__likely(p != NULL) ? p : allocate_slowly(size);
 }
 
@@ -46,15 +54,20 @@ static __attribute__((noinline)) void *allocate_atomic_slowly(size_t size)
 {
     if (!kgc__enter())
         return NULL;
+    kgc__pace_poll();
     if (size > PTRDIFF_MAX)
         return kgc__out_of_memory(size);
-    void *p = size <= KGC__MAGAZINE_MAX ? kgc__magazine_refill_atomic(kgc__granules(size)) : NULL;
+    void *p = size <= KGC__MAGAZINE_MAX
+                  ? kgc__shelf_refill(KGC__POINTER_FREE, kgc__size_class(size), NULL, NULL)
+                  : NULL;
     return p != NULL ? p : GC_malloc_atomic(size);
 }
 
 void *kgc_allocate_atomic(size_t size)
 {
-    void *p = kgc__likely(size <= KGC__MAGAZINE_MAX) ? kgc__magazine_take_atomic(kgc__granules(size)) : NULL;
+    void *p = kgc__likely(size <= KGC__MAGAZINE_MAX)
+                  ? kgc__shelf_take(KGC__POINTER_FREE, kgc__size_class(size))
+                  : NULL;
     return kgc__likely(p != NULL) ? p : allocate_atomic_slowly(size);
 }
 
@@ -62,21 +75,37 @@ void *kgc_allocate_atomic(size_t size)
 static void release(void *p)
 {
     GC_register_finalizer_no_order(p, NULL, NULL, NULL, NULL);
+    kgc__reference_released(p);
     GC_free(p);
 }
 
+static bool is_scanned(const void *p, int kind)
+{
+    bool scanned = kind == KGC__SCANNED || kgc__large_is_kind(kind);
+    kgc__placed_kind_of(p, kind, &scanned);
+    return scanned;
+}
+
 /*
- * Another object with the old one's contents.  An embedder's own kinds of
- * objects stay what they are.
+ * Another object with the old one's contents, on the same kind of memory.  An
+ * embedder's own kinds of objects stay what they are.
  */
 static void *move(void *p, size_t old, size_t size, int kind)
 {
-    void *q = kind == KGC__SCANNED        ? GC_malloc(size)
-              : kind == KGC__POINTER_FREE ? GC_malloc_atomic(size)
+    bool scanned = is_scanned(p, kind);
+    kgc_kind *placed = kgc__placed_kind_of(p, kind, &scanned);
+    bool large = placed == NULL && scanned && size >= KGC__LARGE;
+    void *q = large                       ? kgc__large_allocate(size, false)
+              : placed != NULL            ? kgc_allocate_in(placed, size, scanned ? 0 : KGC_ATOMIC)
+              : scanned                   ? kgc_allocate(size)
+              : kind == KGC__POINTER_FREE ? kgc_allocate_atomic(size)
                                           : GC_generic_or_special_malloc(size, kind);
     if (q == NULL)
         return fail(ENOMEM);
-    memcpy(q, p, old < size ? old : size);
+    size_t kept = old < size ? old : size;
+    memcpy(q, p, kept);
+    if (large && q != kgc__oom_object)
+        kgc__large_zero(q, kept, GC_size(q));
     release(p);
     return q;
 }
@@ -91,6 +120,13 @@ void *kgc_reallocate(void *p, size_t size)
         kgc__fail(EINVAL, "kgc_reallocate: %p is not the start of a collectable object", p);
         return fail(EINVAL);
     }
+    if (kgc__type_is_kind(kind)) {
+        kgc__fail(EINVAL,
+                  "kgc_reallocate: %p is of a type with pointers; allocate another object with "
+                  "kgc_allocate_typed()",
+                  p);
+        return fail(EINVAL);
+    }
     if (!kgc__enter())
         return NULL;
     if (size == 0) {
@@ -99,10 +135,10 @@ void *kgc_reallocate(void *p, size_t size)
     }
     if (size > PTRDIFF_MAX)
         return kgc__out_of_memory(size);
-    if (size > old || size < old / 2)
+    if (size >= old || size < old / 2) /* the byte behind the last one belongs to it, as in a new object */
         return move(p, old, size, kind);
-    if (kind ==
-        KGC__SCANNED) /* what is cut off keeps nothing alive, and is zero when the object grows again */
+    if (is_scanned(p,
+                   kind)) /* what is cut off keeps nothing alive, and is zero when the object grows again */
         memset((char *)p + size, 0, old - size);
     return p;
 }
@@ -131,7 +167,11 @@ void *kgc_base(const void *p)
 
 size_t kgc_size(const void *p)
 {
-    return p != NULL && GC_base((void *)p) == p ? GC_size(p) : 0;
+    if (p == NULL || GC_base((void *)p) != p)
+        return 0;
+    size_t size;
+    int kind = GC_get_kind_and_size(p, &size);
+    return kgc__type_is_kind(kind) ? size - KGC__WORD : size; /* which has a hidden word */
 }
 
 char *kgc_strdup(const char *string)

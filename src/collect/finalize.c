@@ -5,27 +5,37 @@
  * The thread sleeps on a semaphore that libgc's notifier posts: once after a
  * collection that has made finalizers ready, without libgc's lock.  It is
  * never joined, and ends with the process.  A forked child does not have it;
- * it is made again when finalizers are ready there.
+ * it is made again when finalizers are ready there.  So it is when a finalizer
+ * ends it.
+ *
+ * No finalizer runs with a lock of the library or of libgc held, so one may
+ * leave by longjmp(3) or pthread_exit(3).
  */
 #include "base/check.h"
 #include "base/lock.h"
 #include "base/message.h"
+#include "base/options.h"
 #include "collect/libgc.h"
 #include "collect/start.h"
 #include "collect/thread.h"
+#include "section/callbacks.h"
 #include "section/event.h"
 #include <errno.h>
+#include <gc/javaxfc.h>
 #include <kindgc/finalize.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <string.h>
 
 static kgc__lock lock = KGC__LOCK_INIT(KGC__RANK_FINALIZER);
 static _Atomic kgc_finalizer_policy policy = KGC_FINALIZERS_ALLOCATING;
 static _Atomic bool running; /* the thread exists */
+static _Atomic bool ending;  /* the process ends, and all finalizers run */
 static sem_t work;
-static GC_finalizer_notifier_proc previous;
+/* The program's notifier when the policy was chosen. */
+static _Atomic(GC_finalizer_notifier_proc) known_notifier;
 
 /* Stands for "libgc has not answered", which it does not when it has no memory. */
 static void GC_CALLBACK no_answer(void *object, void *data)
@@ -53,6 +63,9 @@ int kgc_register_finalizer(void *object, kgc_finalizer fn, void *data, kgc_final
                          object);
     if (!kgc__enter())
         return errno;
+    if (fn != NULL && atomic_load(&ending))
+        return kgc__fail(
+            ENOTSUP, "kgc_register_finalizer: the process ends, and no more finalizers can be registered");
     GC_finalization_proc was = no_answer;
     void *was_data = NULL;
     functions[mode](object, fn, data, &was, &was_data);
@@ -73,16 +86,29 @@ int kgc_finalizers_run(void)
     return kgc__enter() ? GC_invoke_finalizers() : 0;
 }
 
+static int start_thread(void);
+
+/* A finalizer ends the thread: another one runs those that are left. */
+static void replace_thread(void *unused)
+{
+    (void)unused;
+    atomic_store(&running, false);
+    if (GC_should_invoke_finalizers() && start_thread() == 0)
+        sem_post(&work);
+}
+
 static void *run_finalizers(void *unused)
 {
     (void)unused;
     pthread_setname_np(pthread_self(), "kgc-finalizers");
+    pthread_cleanup_push(replace_thread, NULL);
     for (;;) {
         while (sem_wait(&work) != 0)
             ; /* EINTR: the collector's signals */
         if (kgc__enter() && atomic_load(&policy) == KGC_FINALIZERS_THREAD)
             GC_invoke_finalizers();
     }
+    pthread_cleanup_pop(false);
     return NULL;
 }
 
@@ -121,28 +147,33 @@ static int start_thread(void)
     return error;
 }
 
-/* libgc calls this outside its lock, in a thread that allocates or collects. */
+/*
+ * libgc calls this outside its lock, in a thread that allocates or collects.
+ *
+ * A notifier that the program has set since the policy was chosen takes the
+ * finalizers over: a runtime that does so (Guile) can run its own only in
+ * threads that it knows.
+ */
 static void GC_CALLBACK on_ready(void)
 {
+    GC_finalizer_notifier_proc program = kgc__callback_finalizer_notifier();
+    bool taken_over = program != NULL && program != atomic_load(&known_notifier);
     kgc__emit(KGC_EVENT_FINALIZERS_READY, 0, NULL);
-    if (atomic_load(&policy) == KGC_FINALIZERS_THREAD) {
+    if (!taken_over && atomic_load(&policy) == KGC_FINALIZERS_THREAD) {
         if (start_thread() == 0)
             sem_post(&work);
         else /* in a forked child that cannot have a thread */
             GC_invoke_finalizers();
     }
-    if (previous != NULL)
-        previous();
+    if (program != NULL)
+        program();
 }
 
 static void attach_notifier(void)
 {
     kgc__lock_acquire(&lock);
-    GC_finalizer_notifier_proc old = GC_get_finalizer_notifier();
-    if (old != on_ready) {
-        previous = old;
-        GC_set_finalizer_notifier(on_ready);
-    }
+    kgc__callback_set_finalizer_notifier(on_ready);
+    atomic_store(&known_notifier, kgc__callback_finalizer_notifier());
     kgc__lock_release(&lock);
 }
 
@@ -165,6 +196,21 @@ int kgc_set_finalizer_thread(kgc_finalizer_policy wanted)
     if (wanted == KGC_FINALIZERS_THREAD && GC_should_invoke_finalizers())
         sem_post(&work);
     return 0;
+}
+
+/* Programs that use libgc only have no need of our start. */
+static bool may_run(void)
+{
+    return kgc__started() ? kgc__enter() : GC_is_init_called() && GC_thread_is_registered();
+}
+
+/* What finalizers register meanwhile is refused, for that could go on for ever. */
+void kgc__finalizers_at_exit(void)
+{
+    if (strcmp(kgc__settings.finalizers, "exit") != 0 || atomic_exchange(&ending, true) || !may_run())
+        return;
+    GC_finalize_all();
+    GC_invoke_finalizers(); /* those that were ready, if no other was registered */
 }
 
 void kgc__finalizers_after_fork_in_child(void)

@@ -6,6 +6,7 @@
 #include "base/message.h"
 #include "collect/libgc.h"
 #include "collect/start.h"
+#include "section/callbacks.h"
 #include "section/event.h"
 #include "section/section.h"
 #include <errno.h>
@@ -17,12 +18,13 @@
 static _Atomic unsigned disabled;
 
 static _Atomic(kgc_oom_fn) oom_fn; /* NULL: the default */
-static GC_oom_func previous;       /* libgc's, or the program's from before we started */
 
 void kgc_collect(void)
 {
-    if (kgc__enter())
-        GC_gcollect();
+    if (!kgc__enter())
+        return;
+    kgc__callbacks_check();
+    GC_gcollect();
 }
 
 void kgc_disable(void)
@@ -69,15 +71,17 @@ int kgc_heap_set_limit(size_t bytes)
     int error = kgc__start();
     if (error != 0)
         return error;
-    size_t most = kgc__start_user_limit();
-    kgc__section_set_limit(most != 0 && (bytes == 0 || bytes > most) ? most : bytes);
+    kgc__section_set_limit(bytes);
     return 0;
 }
 
 static void *default_oom(size_t size)
 {
-    return previous != NULL ? previous(size) : NULL;
+    GC_oom_func program = kgc__callback_oom_fn(); /* or libgc's */
+    return program != NULL ? program(size) : NULL;
 }
+
+__thread void *kgc__oom_object __attribute__((tls_model("initial-exec")));
 
 void *kgc__out_of_memory(size_t size)
 {
@@ -88,6 +92,7 @@ void *kgc__out_of_memory(size_t size)
         kgc__fail(ENOMEM, "the GC heap cannot grow for an object of %zu bytes", size);
         errno = ENOMEM;
     }
+    kgc__oom_object = p;
     return p;
 }
 
@@ -98,11 +103,7 @@ static void *GC_CALLBACK on_libgc_oom(size_t size)
 
 void kgc__heap_attach_oom(void)
 {
-    GC_oom_func old = GC_get_oom_fn();
-    if (old == on_libgc_oom)
-        return;
-    previous = old;
-    GC_set_oom_fn(on_libgc_oom);
+    kgc__callback_set_oom_fn(on_libgc_oom);
 }
 
 kgc_oom_fn kgc_set_oom_fn(kgc_oom_fn fn)

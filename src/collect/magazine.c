@@ -10,20 +10,17 @@
 #include "collect/magazine.h"
 #include "collect/libgc.h"
 #include "collect/roots.h"
+#include "collect/start.h"
 #include <gc/gc_inline.h>
 #include <string.h>
 
-static struct kgc__magazines none; /* of threads that have no record: always empty */
-__thread struct kgc__magazines *kgc__magazines __attribute__((tls_model("initial-exec"))) = &none;
+/* For threads and kinds that have none: always empty. */
+static struct kgc__shelf no_shelf;
+static struct kgc__magazines none = {.shelf = {[0 ... KGC__OBJECT_KINDS - 1] = &no_shelf}};
+KGC_API __thread struct kgc_magazines *kgc_thread_magazines __attribute__((tls_model("initial-exec"))) =
+    &none.head;
 static struct kgc__magazines *all;               /* under libgc's lock */
 static _Atomic(struct kgc__magazines *) orphans; /* of threads that fork left behind */
-
-enum { BLOCK = 4096 };
-
-static size_t slots_of(size_t granules)
-{
-    return BLOCK / 16 / granules;
-}
 
 static void insert(void *p)
 {
@@ -40,21 +37,56 @@ static void delete (void *p)
     *at = (*at)->next;
 }
 
+/* What libgc gave is new: not what the program's out-of-memory function had. */
+static bool is_new(const void *p)
+{
+    return p != NULL && p != kgc__oom_object;
+}
+
 static bool make_record(void)
 {
-    size_t slots = 0;
-    for (size_t g = 1; g <= KGC__GRANULES; g++)
-        slots += slots_of(g);
-    struct kgc__magazines *m = GC_malloc_uncollectable(sizeof *m + slots * sizeof m->slots[0]);
-    if (m == NULL)
+    kgc__oom_object = NULL;
+    struct kgc__magazines *m = GC_malloc_uncollectable(sizeof *m);
+    if (!is_new(m))
         return false;
-    void **slot = m->slots;
-    for (size_t g = 1; g <= KGC__GRANULES; g++) {
-        m->atomic[g] = m->floor[g] = slot;
-        slot += slots_of(g);
+    if (kgc__magazines() != &none) { /* libgc has run a finalizer, which has allocated */
+        GC_free(m);
+        return true;
     }
+    for (unsigned i = 0; i < KGC__OBJECT_KINDS; i++)
+        m->shelf[i] = &no_shelf;
     kgc__roots_locked(insert, m);
-    kgc__magazines = m;
+    kgc_thread_magazines = &m->head;
+    return true;
+}
+
+/*
+ * libgc 8.2 makes a kind's lists of blocks to sweep with its first object, but
+ * not in GC_generic_malloc_many().  Without them a collection does not empty
+ * the kind's free lists, which then hold objects of blocks that are gone.
+ */
+static bool make_lists_of(unsigned object_kind)
+{
+    return GC_generic_malloc(1, (int)object_kind) != NULL;
+}
+
+static bool make_shelf(unsigned object_kind)
+{
+    if (!make_lists_of(object_kind))
+        return false;
+    size_t slots = 0;
+    for (size_t c = 1; c < KGC_SIZE_CLASSES; c++)
+        slots += kgc__class_slots(c);
+    kgc__oom_object = NULL;
+    struct kgc__shelf *shelf = GC_malloc(sizeof *shelf + slots * sizeof shelf->slots[0]);
+    if (!is_new(shelf))
+        return false;
+    void **slot = shelf->slots;
+    for (size_t c = 1; c < KGC_SIZE_CLASSES; c++) {
+        shelf->size[c].top = shelf->size[c].floor = slot;
+        slot += kgc__class_slots(c);
+    }
+    kgc__magazines()->shelf[object_kind] = shelf;
     return true;
 }
 
@@ -70,31 +102,40 @@ static bool has_record(void)
 {
     if (kgc__unlikely(atomic_load_explicit(&orphans, memory_order_relaxed) != NULL))
         free_orphans();
-    return kgc__magazines != &none || make_record();
+    return kgc__magazines() != &none || make_record();
 }
 
-void *kgc__magazine_refill(size_t granules)
+static bool has_shelf(unsigned object_kind)
+{
+    return has_record() && (kgc__magazines()->shelf[object_kind] != &no_shelf || make_shelf(object_kind));
+}
+
+void *kgc__magazine_refill(size_t size_class)
 {
     if (!has_record())
         return NULL;
-    void **chain = &kgc__magazines->scanned[granules];
-    GC_generic_malloc_many(granules * 16, KGC__SCANNED, chain);
+    void **scanned = kgc__magazines()->head.scanned, **chain = &scanned[size_class];
+    GC_generic_malloc_many(kgc__class_granules(size_class) * 16, KGC__SCANNED, chain);
     void *p = *chain;
     if (p == NULL)
         return NULL;
     size_t got = GC_size(p) / 16;
-    if (kgc__unlikely(got != granules) && got <= KGC__GRANULES && kgc__magazines->scanned[got] == NULL) {
-        kgc__magazines->scanned[got] = p;
+    if (kgc__unlikely(got != kgc__class_granules(size_class)) && got <= KGC__GRANULES &&
+        scanned[got] == NULL) {
+        scanned[got] = p;
         *chain = NULL;
-        return kgc__magazine_take(got);
+        return kgc_take(got);
     }
-    return kgc__magazine_take(granules);
+    return kgc_take(size_class);
 }
 
 /* A batch on its way from the chain into the slots. */
 struct batch {
     void *chain, **slot, **end;
     GC_word collections; /* before the chain was asked for */
+    kgc__prepare prepare;
+    void *arg;
+    bool refused;
 };
 
 static void unchain(void *arg)
@@ -102,42 +143,69 @@ static void unchain(void *arg)
     struct batch *b = arg;
     if (GC_get_gc_no() != b->collections)
         return;
-    for (void *p = b->chain; p != NULL && b->slot < b->end; p = *(void **)p)
+    void **floor = b->slot;
+    for (void **p = b->chain, **next; p != NULL && b->slot < b->end; p = next) {
+        next = *p;
+        *p = NULL; /* where free objects are scanned, it would keep one that is in use alive after its end */
         *b->slot++ = p;
+    }
+    size_t count = (size_t)(b->slot - floor);
+    if (count == 0 || b->prepare == NULL || b->prepare(floor, count, b->arg))
+        return;
+    memset(floor, 0, count * sizeof *floor);
+    b->slot = floor;
+    b->refused = true;
 }
 
 /*
- * Nothing follows a chain through objects that are not scanned, so a collection
- * would free those that only the chain holds, and others would write where its
- * links were.  Objects move from it into slots with libgc's lock held, when no
- * collection can begin.  If one has come before that, the batch is forgotten.
+ * Nothing follows a chain through objects that are not scanned word by word, so
+ * a collection would free those that only the chain holds, and others would
+ * write where its links were.  Objects move from it into slots with libgc's
+ * lock held, when no collection can begin.  If one has come before that, the
+ * batch is forgotten.
  */
-void *kgc__magazine_refill_atomic(size_t granules)
+void *kgc__shelf_refill(unsigned object_kind, size_t size_class, kgc__prepare prepare, void *arg)
 {
-    if (!has_record())
+    if (!has_shelf(object_kind))
         return NULL;
-    struct kgc__magazines *m = kgc__magazines;
-    void **floor = m->floor[granules];
+    struct kgc__shelf *shelf = kgc__magazines()->shelf[object_kind];
+    void **floor = shelf->size[size_class].floor;
     for (int attempt = 0; attempt < 3; attempt++) {
-        struct batch batch = {
-            .slot = floor, .end = floor + slots_of(granules), .collections = GC_get_gc_no()};
-        GC_generic_malloc_many(granules * 16, KGC__POINTER_FREE, &batch.chain);
+        struct batch batch = {.slot = floor,
+                              .end = floor + kgc__class_slots(size_class),
+                              .collections = GC_get_gc_no(),
+                              .prepare = prepare,
+                              .arg = arg};
+        GC_generic_malloc_many(kgc__class_granules(size_class) * 16, (int)object_kind, &batch.chain);
         if (batch.chain == NULL)
             return NULL;
         kgc__roots_locked(unchain, &batch);
-        m->atomic[granules] = batch.slot;
+        if (batch.refused)
+            return NULL;
+        shelf->size[size_class].top = batch.slot;
         if (batch.slot != floor)
-            return kgc__magazine_take_atomic(granules);
+            return kgc__shelf_take(object_kind, size_class);
     }
     return NULL;
 }
 
+void kgc__shelves_drop(unsigned object_kind)
+{
+    for (struct kgc__magazines *m = all; m != NULL; m = m->next) {
+        struct kgc__shelf *shelf = m->shelf[object_kind];
+        for (size_t c = 1; shelf != &no_shelf && c < KGC_SIZE_CLASSES; c++) {
+            memset(shelf->size[c].floor, 0, kgc__class_slots(c) * sizeof(void *));
+            shelf->size[c].top = shelf->size[c].floor;
+        }
+    }
+}
+
 void kgc__magazines_drop(void)
 {
-    struct kgc__magazines *m = kgc__magazines;
+    struct kgc__magazines *m = kgc__magazines();
     if (m == &none)
         return;
-    kgc__magazines = &none;
+    kgc_thread_magazines = &none.head;
     kgc__roots_locked(delete, m);
     GC_free(m);
 }
@@ -148,7 +216,7 @@ void kgc__magazines_after_fork_in_child(void)
     struct kgc__magazines *own = NULL;
     for (struct kgc__magazines *next, *m = all; m != NULL; m = next) {
         next = m->next;
-        if (m == kgc__magazines) {
+        if (m == kgc__magazines()) {
             own = m;
         } else {
             m->next = atomic_load(&orphans);
@@ -158,4 +226,9 @@ void kgc__magazines_after_fork_in_child(void)
     all = own;
     if (own != NULL)
         own->next = NULL;
+}
+
+ptrdiff_t kgc_thread_magazines_offset(void)
+{
+    return (char *)&kgc_thread_magazines - (char *)__builtin_thread_pointer();
 }

@@ -11,15 +11,17 @@
 #include "base/size.h"
 #include "collect/libgc.h"
 #include "collect/scan.h"
+#include "collect/stack.h"
 #include "collect/start.h"
 #include "os/meta.h"
+#include "section/callbacks.h"
+#include "section/section.h"
 #include <errno.h>
 #include <kindgc/heap.h>
 #include <stdint.h>
 
 static struct kgc__root *first, *spare;
 static unsigned long serial;
-static GC_push_other_roots_proc previous;
 
 /*
  * GC_push_all() leaves a range on libgc's mark stack for later.  The stack
@@ -41,23 +43,32 @@ static void push(char *lo, char *hi, void *arg)
     }
 }
 
-static void GC_CALLBACK push_roots(void)
+static void push_ours(void)
 {
     int deferred = GC_is_incremental_mode() ? DEFERRED_MAX : 0;
     for (const struct kgc__root *r = first; r != NULL; r = r->next)
         push(r->lo, r->hi, &deferred);
     kgc__scan_visit(push, &deferred);
-    if (previous != NULL)
-        previous();
+    kgc__stacks_push();
+    if (!kgc__world_announced())
+        kgc__callbacks_missed();
+}
+
+/* The program's procedure may call this one for the one before its own. */
+static void GC_CALLBACK push_roots(void)
+{
+    static unsigned depth;
+    GC_push_other_roots_proc next = kgc__callback_pusher(depth);
+    if (depth++ == 0)
+        push_ours();
+    if (next != NULL)
+        next();
+    depth--;
 }
 
 void kgc__roots_attach(void)
 {
-    GC_push_other_roots_proc old = GC_get_push_other_roots();
-    if (old == push_roots)
-        return;
-    previous = old;
-    GC_set_push_other_roots(push_roots);
+    kgc__callback_set_push_other_roots(push_roots);
 }
 
 struct call {
@@ -75,6 +86,7 @@ static void *GC_CALLBACK do_call(void *p)
 void kgc__roots_locked(void (*fn)(void *), void *arg)
 {
     struct call call = {fn, arg};
+    kgc__callbacks_check();
     GC_call_with_alloc_lock(do_call, &call);
 }
 

@@ -29,7 +29,7 @@ struct kgc__root {
     unsigned long serial;        /* never the same for two uses of a record */
 };
 
-/* Installs the procedure; chains to the one before.  Once. */
+/* Installs the procedure that pushes them. */
 void kgc__roots_attach(void);
 
 /* A fresh record, not yet a root; NULL with errno ENOMEM. */

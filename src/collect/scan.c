@@ -11,6 +11,7 @@
  */
 #include "collect/scan.h"
 #include "base/size.h"
+#include "collect/allocate_in.h"
 #include "collect/roots.h"
 #include "collect/start.h"
 #include "kind/kind.h"
@@ -66,5 +67,6 @@ void kgc__scan_visit(void (*push)(char *, char *, void *), void *arg)
 
 __attribute__((constructor)) static void offer(void)
 {
-    kgc__collector = (struct kgc__collector){.start = kgc__start, .exclude = kgc__roots_locked};
+    kgc__collector = (struct kgc__collector){.start = kgc__start, .exclude = kgc__roots_locked,
+                                             .withdraw = kgc__placed_withdraw, .forget = kgc__placed_forget};
 }

@@ -16,6 +16,7 @@
 #include "base/size.h"
 #include "collect/libgc.h"
 #include "collect/magazine.h"
+#include "collect/pace.h"
 #include "collect/roots.h"
 #include "collect/thread.h"
 #include "os/meta.h"
@@ -36,26 +37,10 @@
 static kgc__lock lock = KGC__LOCK_INIT(KGC__RANK_START);
 static _Atomic bool started;
 static bool unreachable; /* libgc was initialised and did not ask us */
-static size_t user_limit;
-static bool user_limit_known;
 
 bool kgc__started(void)
 {
     return atomic_load_explicit(&started, memory_order_acquire);
-}
-
-/* What the environment has set is in the settings before any program's
-   options are; called before those are taken. */
-static void note_user_limit(void)
-{
-    if (!user_limit_known)
-        user_limit = kgc__settings.limit;
-    user_limit_known = true;
-}
-
-size_t kgc__start_user_limit(void)
-{
-    return user_limit;
 }
 
 static int not_asked(void)
@@ -97,7 +82,7 @@ static void init_libgc(void)
     _Static_assert(INITIAL_HEAP == 1 << 20, "the text says 1M");
     GC_set_handle_fork(1);
     kgc__thread_before_init();
-    size_t limit = kgc__settings.limit;
+    size_t limit = kgc__section_limit();
     if (getenv("GC_INITIAL_HEAP_SIZE") == NULL && (limit == 0 || limit >= 4 * INITIAL_HEAP))
         init_with(initial);
     else
@@ -112,12 +97,13 @@ static int start_locked(void)
     int error = kgc__section_attached();
     if (error != 0)
         return error;
-    note_user_limit();
     if (kgc__settings.limit != 0 && kgc__settings.limit < SMALLEST_HEAP)
         return kgc__fail(EINVAL, "limit=%zu: libgc cannot start with less than 256K", kgc__settings.limit);
     error = kgc__section_open_heap();
     if (error != 0)
         return error;
+    kgc__limit_apply();
+    kgc__pace_set(kgc__settings.pace);
     kgc__arena_prepare();
     if (!GC_is_init_called())
         init_libgc();
@@ -126,14 +112,16 @@ static int start_locked(void)
         GC_expand_hp(INITIAL_HEAP);
     if (kgc__section_requests() == 0)
         return not_asked();
-    if (kgc__settings.limit != 0)
-        kgc__section_set_limit(kgc__settings.limit);
     kgc__roots_attach();
     kgc__heap_attach_oom();
     /* libgc makes its table of finalizers when it first looks into it, and
        aborts when there is no memory; now there is. */
     GC_register_finalizer_no_order(&lock, NULL, NULL, NULL, NULL);
     error = kgc__threads_start();
+    /* Before whatever the program has registered up to now; load.c does it for
+       programs that do not use the library themselves. */
+    if (error == 0 && kgc__settings.finalizers[0] != '\0')
+        atexit(kgc__finalizers_at_exit);
     if (error == 0)
         atomic_store_explicit(&started, true, memory_order_release);
     return error;
@@ -161,14 +149,13 @@ void kgc__start_unlock(void)
 
 static bool asks_something(const kgc_options *o)
 {
-    return o != NULL && (o->heap != NULL || o->limit != 0 || o->report != NULL || o->fork != NULL);
+    return o != NULL && (o->heap != NULL || o->limit != 0 || o->report != NULL || o->fork != NULL || o->finalizers != NULL || o->pace != 0);
 }
 
 /* Taken only as a whole: a program may try again with other settings. */
 static int take_options(const kgc_options *options)
 {
     struct kgc__settings before = kgc__settings;
-    note_user_limit();
     int error = kgc__options_take(options);
     if (error == 0)
         error = kgc__start();
@@ -196,5 +183,6 @@ void kgc__collect_after_fork_in_child(void)
     kgc__lock_reset(&lock);
     kgc__threads_after_fork_in_child();
     kgc__magazines_after_fork_in_child();
+    kgc__pace_after_fork_in_child();
     kgc__finalizers_after_fork_in_child();
 }

@@ -19,8 +19,6 @@
 int kgc__start(void);
 /* Has kgc__start() succeeded: does the program use the library itself? */
 bool kgc__started(void);
-/* The limit of the heap that the person who runs the program has set; 0: none. */
-size_t kgc__start_user_limit(void);
 
 /*
  * What the calling thread may do, in bits:
@@ -54,8 +52,13 @@ static inline bool kgc__enter(void)
 /* The allocation failed for good: emits the event, asks the out-of-memory
    function, and sets errno to ENOMEM when that returns NULL. */
 void *kgc__out_of_memory(size_t size);
+/* What it returned last in this thread. */
+extern __thread void *kgc__oom_object __attribute__((tls_model("initial-exec")));
 /* Chains our out-of-memory function to libgc's. */
 void kgc__heap_attach_oom(void);
+
+/* Runs all finalizers when the process ends, if that is wanted.  Idempotent. */
+void kgc__finalizers_at_exit(void);
 
 /* In a forked child, where only the calling thread is left and libgc's lock
    may still be held by it. */

@@ -20,6 +20,7 @@
 #include "collect/libgc.h"
 #include "collect/magazine.h"
 #include "collect/roots.h"
+#include "collect/stack.h"
 #include "collect/start.h"
 #include <errno.h>
 #include <kindgc/heap.h>
@@ -99,6 +100,7 @@ void kgc__threads_enable(void)
 static void leave(void)
 {
     kgc__magazines_drop();
+    kgc__stack_thread_ends();
     kgc__thread_state = 0;
     if (self.ours && GC_thread_is_registered())
         GC_unregister_my_thread();
@@ -237,6 +239,7 @@ void kgc__thread_begin_of_libgc(void)
 
 void kgc__thread_after_libgc(void)
 {
+    kgc__stack_thread_ends();
     kgc__thread_state = 0;
     self.ours = false;
     make_known(ALL_ROUNDS);
@@ -254,11 +257,14 @@ int kgc_thread_unregister(void)
     if (!self.ours)
         return kgc__fail(EINVAL,
                          "kgc_thread_unregister: the thread was registered by others than this library");
+    if (kgc__stack_in_use())
+        return kgc__fail(EBUSY, "kgc_thread_unregister: the thread runs on a coroutine's stack");
     leave();
     return 0;
 }
 
 void kgc__threads_after_fork_in_child(void)
 {
+    kgc__stacks_after_fork_in_child();
     kgc__roots_after_fork_in_child();
 }

@@ -43,6 +43,7 @@ int kgc__range_reserve(struct kgc__range *range, size_t limit, size_t granule)
     atomic_init(&range->taken, 0);
     atomic_init(&range->ready[KGC__LOW], 0);
     atomic_init(&range->ready[KGC__HIGH], 0);
+    atomic_init(&range->placed, 0);
     return 0;
 }
 
@@ -71,9 +72,11 @@ static uint64_t pack(size_t low, size_t high)
 void *kgc__range_take(struct kgc__range *range, enum kgc__side side, size_t size, size_t align)
 {
     uint64_t old = atomic_load(&range->taken);
+    size_t limit = range->limit, placed = atomic_load_explicit(&range->placed, memory_order_relaxed);
+    limit = limit > placed ? limit - placed : 0;
     for (;;) {
         size_t low = low_bytes(old), high = high_bytes(old);
-        if (range->base == NULL || size > range->limit || low + high > range->limit - size)
+        if (range->base == NULL || size > limit || low + high > limit - size)
             return NULL;
         char *p;
         if (side == KGC__LOW) {
@@ -85,7 +88,7 @@ void *kgc__range_take(struct kgc__range *range, enum kgc__side side, size_t size
                 return NULL;
             high = (size_t)(range->base + range->size - p);
         }
-        if (low + high > range->limit)
+        if (low + high > limit)
             return NULL; /* alignment does not fit any more */
         if (atomic_compare_exchange_weak(&range->taken, &old, pack(low, high)))
             return p;
@@ -144,6 +147,21 @@ size_t kgc__range_taken(struct kgc__range *range, enum kgc__side side)
 {
     uint64_t taken = atomic_load(&range->taken);
     return side == KGC__LOW ? low_bytes(taken) : high_bytes(taken);
+}
+
+bool kgc__range_place(struct kgc__range *range, size_t size)
+{
+    size_t placed = atomic_fetch_add(&range->placed, size) + size;
+    uint64_t taken = atomic_load(&range->taken);
+    if (placed <= range->limit && low_bytes(taken) + high_bytes(taken) <= range->limit - placed)
+        return true;
+    kgc__range_unplace(range, size);
+    return false;
+}
+
+void kgc__range_unplace(struct kgc__range *range, size_t size)
+{
+    atomic_fetch_sub(&range->placed, size);
 }
 
 bool kgc__range_contains(const struct kgc__range *range, const void *p)

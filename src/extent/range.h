@@ -11,7 +11,7 @@
  * frees.  Lock-free: pieces are asked for with threads suspended.
  *
  * Invariants:
- *   handed out = low + high <= limit <= size
+ *   handed out = low + high <= limit - placed, limit <= size
  *   pages [0, low_ready) and [size - high_ready, size) were made usable
  *   low <= low_ready and high <= high_ready whenever no request is under way,
  *   ready ends are multiples of the granule
@@ -33,6 +33,7 @@ struct kgc__range {
     size_t limit;   /* bytes */
     _Atomic uint64_t taken;         /* pages: low in the lower half, high in the upper */
     _Atomic size_t ready[2];        /* bytes from each end */
+    _Atomic size_t placed;          /* bytes of the limit that are used elsewhere: section/place.h */
 };
 
 /*
@@ -64,5 +65,10 @@ void kgc__range_mark_ready(struct kgc__range *range, enum kgc__side side, const 
 struct kgc__span kgc__range_ready(struct kgc__range *range, enum kgc__side side);
 size_t kgc__range_taken(struct kgc__range *range, enum kgc__side side);
 bool kgc__range_contains(const struct kgc__range *range, const void *p);
+
+/* Counts bytes elsewhere.  False when the limit does not allow them; exact
+   when no piece is taken at the same time. */
+bool kgc__range_place(struct kgc__range *range, size_t size);
+void kgc__range_unplace(struct kgc__range *range, size_t size);
 
 #endif

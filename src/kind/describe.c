@@ -41,7 +41,8 @@ static size_t left_of_limit(kgc_kind *kind)
     size_t limit = range->base != NULL ? range->limit : kind->caller_limit,
            used = atomic_load(&kind->granted);
     if (range->base != NULL)
-        used = kgc__range_taken(range, KGC__LOW) + kgc__range_taken(range, KGC__HIGH);
+        used = kgc__range_taken(range, KGC__LOW) + kgc__range_taken(range, KGC__HIGH) +
+               atomic_load(&range->placed);
     else if (limit == 0)
         return SIZE_MAX;
     else if (kind->members == 0)

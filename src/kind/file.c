@@ -24,17 +24,22 @@ static off_t place(const struct kgc__space *s, const void *p)
     return (const char *)p - s->range.base;
 }
 
-static int provide(struct kgc__space *s, void *p, size_t size)
+int kgc__file_kind_promise(const kgc_kind *kind, const struct kgc__file *file, off_t offset, size_t size)
 {
     static atomic_flag said = ATOMIC_FLAG_INIT;
-    int error = kgc__file_promise(&s->file, place(s, p), (off_t)size);
-    if (error == EOPNOTSUPP || error == ENOSYS) {
-        if (!atomic_flag_test_and_set(&said))
-            kgc__warn("%s: this file system cannot promise disk blocks: when the disk is full, the program "
-                      "will be killed by SIGBUS",
-                      kgc_kind_name((const kgc_kind *)s));
-        error = 0;
-    }
+    int error = kgc__file_promise(file, offset, (off_t)size);
+    if (error != EOPNOTSUPP && error != ENOSYS)
+        return error;
+    if (!atomic_flag_test_and_set(&said))
+        kgc__warn("%s: this file system cannot promise disk blocks: when the disk is full, the program "
+                  "will be killed by SIGBUS",
+                  kind->name);
+    return 0;
+}
+
+static int provide(struct kgc__space *s, void *p, size_t size)
+{
+    int error = kgc__file_kind_promise((const kgc_kind *)s, &s->file, place(s, p), size);
     return error != 0 ? error : kgc__os_make_usable(p, size);
 }
 
@@ -45,8 +50,7 @@ static int punch(struct kgc__space *s, void *p, size_t size)
 
 static const struct kgc__backing file_backing = {.provide = provide, .discard = punch, .take_back = punch};
 
-/* What RLIMIT_FSIZE allows: a larger ftruncate() would raise SIGXFSZ. */
-static size_t file_size_limit(void)
+size_t kgc__file_size_limit(void)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
@@ -74,7 +78,7 @@ static int why_not(int error, const struct kgc__spec *spec)
 int kgc__file_open_kind(kgc_kind *kind, const struct kgc__spec *spec)
 {
     struct kgc__space *s = &kind->space;
-    size_t limit = spec->limit, most = file_size_limit();
+    size_t limit = spec->limit, most = kgc__file_size_limit();
     if (most == 0)
         return kgc__fail(EFBIG, "%s: RLIMIT_FSIZE allows no file; raise it (ulimit -f)", spec->text);
     if (limit > most)
@@ -109,4 +113,5 @@ void kgc__file_close_kind(kgc_kind *kind)
 {
     if (kind->space.range.base != NULL)
         kgc__file_drop(&kind->space.file);
+    kgc__file_drop(&kind->placed_file);
 }

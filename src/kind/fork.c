@@ -16,6 +16,7 @@
  */
 #include "base/message.h"
 #include "base/options.h"
+#include "extent/placed.h"
 #include "kind/kind.h"
 #include "os/file.h"
 #include "os/os.h"
@@ -90,11 +91,26 @@ void kgc__kinds_after_fork_in_parent(void)
     }
 }
 
+/* Maps the copy over the whole range, except where its pages are not the
+   kind's: those that objects were placed on are not this file's affair. */
+static int map_copy(const struct kgc__range *range, int copy)
+{
+    int error = 0;
+    struct kgc__placed_run run = {0};
+    for (char *at = range->base, *end = at + range->size; error == 0 && at < end; at = run.start + run.size) {
+        if (!kgc__placed_next(at, &run) || run.start >= end)
+            run = (struct kgc__placed_run){.start = end};
+        if (run.start > at)
+            error = kgc__file_map(at, (size_t)(run.start - at), PROT_NONE, copy, at - range->base);
+    }
+    return error;
+}
+
 /* Puts the copy in the file's place. */
 static int adopt(kgc_kind *kind, int copy)
 {
     struct kgc__range *range = &kind->space.range;
-    int error = kgc__file_map(range->base, range->size, PROT_NONE, copy, 0);
+    int error = map_copy(range, copy);
     for (enum kgc__side side = KGC__LOW; error == 0 && side <= KGC__HIGH; side++) {
         struct kgc__span ready = kgc__range_ready(range, side);
         if (ready.size == 0)

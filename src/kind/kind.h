@@ -30,6 +30,8 @@ struct kgc__explicit;
 struct kgc__collector {
     int (*start)(void);                          /* sees to it that scanned kinds are scanned from now on */
     void (*exclude)(void (*fn)(void *), void *); /* runs fn while no collection runs */
+    void (*withdraw)(kgc_kind *);                /* tries to free the kind's placed pages */
+    void (*forget)(kgc_kind *);                  /* in exclude(): the kind is about to go */
 };
 extern struct kgc__collector kgc__collector;
 
@@ -80,6 +82,16 @@ struct kgc_kind {
 
     const struct kgc__explicit_ops *explicit_ops; /* NULL until explicit memory is asked for */
     _Atomic(struct kgc__explicit *) explicit;     /* NULL until explicit memory is asked for */
+
+    /* Single pages of the GC heap that lie on it: section/place.h.  How many
+       bytes says its range.  They change with libgc's lock held. */
+    unsigned placed_number;               /* in extent/placed.h; 0: none yet.  Never a tier's or a ratio's */
+    struct kgc__file placed_file;         /* file kinds: what holds them; fd -1: none yet */
+    unsigned placed_slots;                /* GiBs of that file in use */
+    bool placed_stale;                    /* the file system cannot punch holes: old contents may be left */
+    _Atomic unsigned placement_refusals;
+    _Atomic unsigned char object_kind[2]; /* collect/allocate_in.c: libgc's numbers, scanned and atomic; 0: none */
+    _Atomic bool placed_always;           /* collect/allocate_in.c: the heap's, but not all of the heap is on it */
 
     unsigned long *released; /* section/purge.c: a bit for each page of the low side; NULL: none yet */
 };
@@ -148,6 +160,17 @@ void kgc__caller_close(kgc_kind *kind);
 /* For tiers and ratios: the hooks, and the members.  0 or an errno value, with
    no member open. */
 int kgc__members_open(kgc_kind *kind, const struct kgc__spec *spec);
+/* Counts what is handed out in a member's name; false: beyond the limit. */
+bool kgc__members_grant(kgc_kind *kind, size_t size);
+
+/* Gives a range of ordinary pages the kind's policy, for pages that are touched later. */
+int kgc__numa_dress(const kgc_kind *kind, void *p, size_t size);
+/* Records that pages of a locked kind's range are locked, or are not. */
+void kgc__locked_note(kgc_kind *kind, char *p, size_t size, bool locked);
+/* Promises blocks of a file of the kind's; warns once where that cannot be. */
+int kgc__file_kind_promise(const kgc_kind *kind, const struct kgc__file *file, off_t offset, size_t size);
+/* What RLIMIT_FSIZE allows: a larger file would raise SIGXFSZ. */
+size_t kgc__file_size_limit(void);
 
 /* options.c: are they in range?  0, or EINVAL with the function named. */
 int kgc__kind_options_check(const kgc_kind_options *options, const char *function);

@@ -27,7 +27,7 @@ static kgc_kind *kind_of(struct kgc__space *s)
     return (kgc_kind *)s;
 }
 
-static void set_locked(kgc_kind *kind, char *p, size_t size, bool locked)
+void kgc__locked_note(kgc_kind *kind, char *p, size_t size, bool locked)
 {
     size_t page = kgc__page_size(), first = (size_t)(p - kind->space.range.base) / page;
     for (size_t i = first; i < first + size / page; i++) {
@@ -52,7 +52,7 @@ static int provide(struct kgc__space *s, void *p, size_t size)
     if (error == 0)
         error = kgc__os_lock(p, size);
     if (error == 0)
-        set_locked(kind_of(s), p, size, true);
+        kgc__locked_note(kind_of(s), p, size, true);
     return error;
 }
 
@@ -62,7 +62,7 @@ static int take_back(struct kgc__space *s, void *p, size_t size)
     int error = kgc__os_unlock(p, size);
     if (error != 0)
         return error;
-    set_locked(kind_of(s), p, size, false);
+    kgc__locked_note(kind_of(s), p, size, false);
     kgc__os_discard(p, size); /* else they stay, zeroed */
     return 0;
 }

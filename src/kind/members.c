@@ -14,7 +14,7 @@
 #include <errno.h>
 
 /* Counts before asking a member, so that the limit holds with many threads. */
-static bool grant(kgc_kind *kind, size_t size)
+bool kgc__members_grant(kgc_kind *kind, size_t size)
 {
     size_t before = atomic_fetch_add(&kind->granted, size);
     if (kind->caller_limit == 0 || (before <= kind->caller_limit && size <= kind->caller_limit - before))
@@ -45,7 +45,7 @@ static void *alloc(extent_hooks_t *hooks, void *wish, size_t size, size_t align,
                    unsigned arena)
 {
     kgc_kind *kind = kgc__kind_of_hooks(hooks);
-    if (grant(kind, size)) {
+    if (kgc__members_grant(kind, size)) {
         void *p = ask_members(kind, wish, size, align, zero, commit, arena);
         if (p != NULL)
             return p;

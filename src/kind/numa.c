@@ -16,14 +16,26 @@
 #include <errno.h>
 #include <kindgc/init.h>
 
+static enum kgc__placement placement_of(kgc_policy policy, const struct kgc__nodes *nodes)
+{
+    return policy == KGC_POLICY_BIND                      ? KGC__PLACE_BIND
+           : policy == KGC_POLICY_INTERLEAVE              ? KGC__PLACE_INTERLEAVE
+           : policy == KGC_POLICY_LOCAL                   ? KGC__PLACE_LOCAL
+           : nodes != NULL && kgc__nodes_count(nodes) > 1 ? KGC__PLACE_PREFERRED_MANY
+                                                          : KGC__PLACE_PREFERRED;
+}
+
+int kgc__numa_dress(const kgc_kind *kind, void *p, size_t size)
+{
+    return kind->policy == KGC_POLICY_SYSTEM
+               ? 0
+               : kgc__os_place(p, size, placement_of(kind->policy, &kind->nodes), &kind->nodes);
+}
+
 static int place(kgc_kind *kind, kgc_policy policy, const struct kgc__nodes *nodes)
 {
-    enum kgc__placement placement = policy == KGC_POLICY_BIND                      ? KGC__PLACE_BIND
-                                    : policy == KGC_POLICY_INTERLEAVE              ? KGC__PLACE_INTERLEAVE
-                                    : policy == KGC_POLICY_LOCAL                   ? KGC__PLACE_LOCAL
-                                    : nodes != NULL && kgc__nodes_count(nodes) > 1 ? KGC__PLACE_PREFERRED_MANY
-                                                                                   : KGC__PLACE_PREFERRED;
-    int error = kgc__os_place(kind->space.range.base, kind->space.range.size, placement, nodes);
+    int error =
+        kgc__os_place(kind->space.range.base, kind->space.range.size, placement_of(policy, nodes), nodes);
     if (error != 0)
         return error;
     kind->policy = policy;

@@ -15,7 +15,8 @@
 static size_t bytes_of(const kgc_kind *member)
 {
     return atomic_load_explicit(&member->space.bytes[KGC__LOW], memory_order_relaxed) +
-           atomic_load_explicit(&member->space.bytes[KGC__HIGH], memory_order_relaxed);
+           atomic_load_explicit(&member->space.bytes[KGC__HIGH], memory_order_relaxed) +
+           atomic_load_explicit(&member->space.range.placed, memory_order_relaxed);
 }
 
 static unsigned choose(const kgc_kind *ratio, size_t size, unsigned refused)

@@ -14,6 +14,7 @@
 #include "base/message.h"
 #include "base/size.h"
 #include "extent/map.h"
+#include "extent/placed.h"
 #include "kind/kind.h"
 #include "os/meta.h"
 #include "os/os.h"
@@ -38,7 +39,13 @@ static void call(void (*fn)(void *), void *arg)
     fn(arg);
 }
 
-struct kgc__collector kgc__collector = {.start = start_nothing, .exclude = call};
+static void do_nothing(kgc_kind *kind)
+{
+    (void)kind;
+}
+
+struct kgc__collector kgc__collector = {
+    .start = start_nothing, .exclude = call, .withdraw = do_nothing, .forget = do_nothing};
 
 kgc_kind *kgc__kind_record(const char *name)
 {
@@ -55,7 +62,7 @@ kgc_kind *kgc__kind_record(const char *name)
     }
     memset(kind, 0, sizeof *kind);
     strcpy(kind->name, name);
-    kind->space.file.fd = -1;
+    kind->space.file.fd = kind->placed_file.fd = -1;
     kind->arenas_max = 4;
     return kind;
 }
@@ -154,6 +161,7 @@ void kgc__kind_dispose(kgc_kind *kind)
     kgc__locked_close(kind);
     kgc__fixed_close(kind);
     kgc__caller_close(kind);
+    kgc__placed_disclaim(kind->placed_number);
     kgc__space_close(&kind->space);
     kgc__kind_record_free(kind);
 }
@@ -199,8 +207,32 @@ static size_t section_bytes(kgc_kind *kind)
     return sum;
 }
 
-static void unregister_and_dispose(void *kind)
+static size_t placed_bytes(kgc_kind *kind)
 {
+    size_t sum = atomic_load(&kind->space.range.placed);
+    for (unsigned i = 0; i < kind->members; i++)
+        sum += atomic_load(&kind->member[i]->space.range.placed);
+    return sum;
+}
+
+static bool has_objects(const kgc_kind *kind)
+{
+    return atomic_load(&kind->object_kind[0]) != 0 || atomic_load(&kind->object_kind[1]) != 0;
+}
+
+static bool was_placed_on(const kgc_kind *kind)
+{
+    bool was = kind->placed_number != 0 || has_objects(kind);
+    for (unsigned i = 0; i < kind->members; i++)
+        was |= kind->member[i]->placed_number != 0;
+    return was;
+}
+
+static void unregister_and_dispose(void *arg)
+{
+    kgc_kind *kind = arg;
+    if (has_objects(kind))
+        kgc__collector.forget(kind);
     unregister(kind);
     kgc__kind_dispose(kind);
 }
@@ -219,12 +251,18 @@ int kgc_kind_close(kgc_kind *kind)
         return kgc__fail(EBUSY,
                          "kgc_kind_close: the GC heap has sections of \"%s\", which libgc never returns",
                          kind->name);
+    if (placed_bytes(kind) != 0)
+        kgc__collector.withdraw(kind);
+    if (placed_bytes(kind) != 0)
+        return kgc__fail(EBUSY,
+                         "kgc_kind_close: collectable objects lie on \"%s\"; drop the last pointers to them",
+                         kind->name);
     if (kind->explicit_ops != NULL) {
         int error = kind->explicit_ops->close(kind);
         if (error != 0)
             return error;
     }
-    if (kind->scanned) /* a collection that runs may be about to read it */
+    if (kind->scanned || was_placed_on(kind)) /* a collection that runs may be about to look at it */
         kgc__collector.exclude(unregister_and_dispose, kind);
     else
         unregister_and_dispose(kind);
@@ -243,7 +281,8 @@ const extent_hooks_t *kgc_kind_hooks(const kgc_kind *kind)
 
 kgc_kind *kgc_kind_of(const void *p)
 {
-    return kgc__kind_of_owner(kgc__map_owner(p));
+    kgc_kind *placed = kgc__placed_owner(p);
+    return kgc__likely(placed == NULL) ? kgc__kind_of_owner(kgc__map_owner(p)) : placed;
 }
 
 enum kgc__use kgc__kind_use_of(const void *p, kgc_kind **out)

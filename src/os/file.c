@@ -129,6 +129,44 @@ int kgc__file_map(void *p, size_t size, int protection, int fd, off_t offset)
     return 0;
 }
 
+void kgc__file_measure(struct kgc__file *file)
+{
+    file->alone = read_ahead(file->fd) > READ_AHEAD_MOST;
+}
+
+int kgc__file_map_piece(const struct kgc__file *file, void *p, size_t size, off_t offset)
+{
+    if (!kgc__file_is_open(file))
+        return EBADF;
+    const int flags = MAP_SHARED | MAP_FIXED | MAP_NORESERVE;
+    void *q = kgc__os.mmap(p, size, PROT_READ | PROT_WRITE, flags, file->fd, offset);
+    if (q == MAP_FAILED)
+        return errno;
+    if (file->alone)
+        kgc__os.madvise(p, size, MADV_RANDOM);
+    return 0;
+}
+
+int kgc__file_write(const struct kgc__file *file, const void *p, size_t size, off_t offset)
+{
+    if (!kgc__file_is_open(file))
+        return EBADF;
+    for (size_t done = 0; done < size;) {
+        ssize_t n = kgc__os.pwrite(file->fd, (const char *)p + done, size - done, offset + (off_t)done);
+        if (n < 0 && errno != EINTR)
+            return errno;
+        done += n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
+int kgc__file_extend(const struct kgc__file *file, off_t size)
+{
+    if (!kgc__file_is_open(file))
+        return EBADF;
+    return kgc__os.ftruncate(file->fd, size) == 0 ? 0 : errno;
+}
+
 static int copy_bytes(int from, int to, off_t offset, off_t end)
 {
     static char buffer[1 << 20]; /* only fork's handlers copy, one at a time */

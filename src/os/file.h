@@ -15,6 +15,7 @@ struct kgc__file {
     int fd; /* -1: none */
     dev_t device;
     ino_t inode;
+    bool alone; /* a fault is to read a single page: see kgc__file_measure() */
 };
 
 /* A nameless file in a directory, mode 0600, close-on-exec, of this size
@@ -40,6 +41,15 @@ int kgc__file_promise(const struct kgc__file *file, off_t offset, off_t size);
 int kgc__file_punch(const struct kgc__file *file, off_t offset, off_t size);
 /* Maps a piece shared at addresses that are ours already. */
 int kgc__file_map(void *p, size_t size, int protection, int fd, off_t offset);
+/* Asks once what kgc__file_map() asks each time. */
+void kgc__file_measure(struct kgc__file *file);
+/* The same, readable and writable, for a measured file: cheaper.  EBADF when
+   somebody has closed the descriptor.  On failure what was there is as it was. */
+int kgc__file_map_piece(const struct kgc__file *file, void *p, size_t size, off_t offset);
+/* Writes to a piece that is promised. */
+int kgc__file_write(const struct kgc__file *file, const void *p, size_t size, off_t offset);
+/* Makes the file larger, sparse. */
+int kgc__file_extend(const struct kgc__file *file, off_t size);
 
 /* Copies a piece of a file that has the same layout: shared blocks where the
    file system can, otherwise data only, holes stay holes. */

@@ -113,6 +113,12 @@ void *kgc__os_map_plain(size_t size)
     return p == MAP_FAILED ? NULL : p;
 }
 
+int kgc__os_map_fresh(void *p, size_t size)
+{
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+    return result(kgc__os.mmap(p, size, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED ? -1 : 0);
+}
+
 int kgc__os_make_usable(void *p, size_t size)
 {
     return result(kgc__os.mprotect(p, size, PROT_READ | PROT_WRITE));

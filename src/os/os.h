@@ -47,6 +47,9 @@ void *kgc__os_reserve(size_t size, size_t align);
 void kgc__os_release(void *p, size_t size);
 /* Readable and writable zeroed memory.  NULL with errno. */
 void *kgc__os_map_plain(size_t size);
+/* Puts such memory in the place of pages that are ours, whose contents go.  On
+   failure they are as they were. */
+int kgc__os_map_fresh(void *p, size_t size);
 /* Makes reserved pages readable and writable.  Idempotent. */
 int kgc__os_make_usable(void *p, size_t size);
 /* Takes the right to write away; contents stay. */

@@ -72,6 +72,16 @@ static char *next_line(struct lines *l)
     }
 }
 
+void kgc__proc_visit_lines(const char *path, bool (*fn)(char *, void *), void *arg)
+{
+    struct lines l = {.fd = open(path, O_RDONLY | O_CLOEXEC)};
+    if (l.fd < 0)
+        return;
+    for (char *line; (line = next_line(&l)) != NULL && fn(line, arg);)
+        ;
+    close(l.fd);
+}
+
 static bool read_kilobytes(const char *line, const char *key, size_t *sum)
 {
     size_t length = strlen(key);
@@ -155,6 +165,19 @@ int kgc__proc_check_writable(const void *p, size_t size)
     }
     close(l.fd);
     return at >= end ? 0 : EFAULT;
+}
+
+size_t kgc__proc_count_mappings(void)
+{
+    char text[16384];
+    size_t count = 0;
+    int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    for (ssize_t n; fd >= 0 && ((n = read(fd, text, sizeof text)) > 0 || (n < 0 && errno == EINTR));)
+        for (ssize_t i = 0; i < n; i++)
+            count += text[i] == '\n';
+    if (fd >= 0)
+        close(fd);
+    return count;
 }
 
 struct query {

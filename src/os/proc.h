@@ -15,6 +15,10 @@ bool kgc__proc_read(const char *path, char *text, size_t size);
 /* The number a file starts with; fallback when it cannot be read. */
 size_t kgc__proc_number(const char *path, size_t fallback);
 
+/* Calls fn for each line of a file, which it may change, until it returns
+   false.  Lines of more than 4 KiB come without their beginning. */
+void kgc__proc_visit_lines(const char *path, bool (*fn)(char *line, void *), void *arg);
+
 /* The number of kilobytes behind "KEY:" in a file of such lines, in bytes;
    SIZE_MAX when there is none. */
 size_t kgc__proc_kilobytes(const char *path, const char *key);
@@ -25,6 +29,9 @@ int kgc__proc_check_writable(const void *p, size_t size);
 
 /* Bytes of address space in use. */
 size_t kgc__proc_address_space(void);
+
+/* How many mappings this process has; 0 when it cannot be told. */
+size_t kgc__proc_count_mappings(void);
 
 /* One mapping of this process. */
 struct kgc__mapping {

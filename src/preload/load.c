@@ -10,14 +10,17 @@
  * Fork:  libgc registers its handlers when it starts, later than this, so its
  *        lock is held while files are copied.  In the child what lies lowest
  *        comes back first.
- * Exit:  the report.
+ * Exit:  all finalizers, if wanted; the report.
  */
 #include "arena/arena.h"
 #include "base/message.h"
 #include "base/options.h"
+#include "collect/pace.h"
 #include "collect/start.h"
 #include "kind/kind.h"
+#include "os/cgroup.h"
 #include "report/report.h"
+#include "section/place.h"
 #include "section/section.h"
 #include <pthread.h>
 #include <stdlib.h>
@@ -25,12 +28,14 @@
 static void before_fork(void)
 {
     kgc__kinds_before_fork();
+    kgc__place_before_fork();
     kgc__arena_before_fork();
 }
 
 static void after_fork_in_parent(void)
 {
     kgc__arena_after_fork_in_parent();
+    kgc__place_after_fork_in_parent();
     kgc__kinds_after_fork_in_parent();
 }
 
@@ -39,6 +44,7 @@ static void after_fork_in_child(void)
     kgc__registry_after_fork_in_child();
     kgc__arena_after_fork_in_child();
     kgc__kinds_after_fork_in_child();
+    kgc__place_after_fork_in_child();
     kgc__world_after_fork_in_child();
     kgc__collect_after_fork_in_child();
 }
@@ -63,6 +69,7 @@ static bool asks_hwloc(const char *text)
 __attribute__((constructor)) static void load(void)
 {
     kgc__report_start();
+    kgc__cgroup_find(&kgc__cgroup, "");
     const char *settings = secure_getenv("KINDGC");
     if (settings != NULL && kgc__options_parse(settings) != 0)
         kgc__exit_with(125, "KINDGC: %s", kgc_last_error());
@@ -70,7 +77,9 @@ __attribute__((constructor)) static void load(void)
     if (error != 0 && kgc__settings.heap[0] != '\0')
         kgc__exit_with(125, "heap=%s: %s", kgc__settings.heap, kgc_last_error());
     if (error == 0 && kgc__settings.limit != 0)
-        kgc__section_set_limit(kgc__settings.limit);
+        kgc__limit_apply();
+    if (error == 0)
+        kgc__pace_attach();
     if (error == 0 && asks_hwloc(kgc__settings.heap) && kgc__section_open_heap() != 0)
         kgc__exit_with(125, "%s", kgc_last_error());
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
@@ -78,5 +87,6 @@ __attribute__((constructor)) static void load(void)
 
 __attribute__((destructor)) static void unload(void)
 {
+    kgc__finalizers_at_exit();
     kgc__report_at_exit();
 }

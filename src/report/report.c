@@ -3,6 +3,7 @@
 #include "report/report.h"
 #include "base/message.h"
 #include "base/options.h"
+#include "collect/pace.h"
 #include "kind/kind.h"
 #include "os/proc.h"
 #include "report/json.h"
@@ -80,12 +81,15 @@ static void put_heap(struct kgc__json *j)
        and with what is free inside of blocks. */
     kgc__json_number(j, "live_estimate", s.heapsize_full - s.free_bytes_full);
     kgc__json_number(j, "total", s.allocd_bytes_before_gc + s.bytes_allocd_since_gc);
-    put_limit(j, kgc__settings.limit);
+    put_limit(j, kgc__section_limit());
+    if (kgc__pace_share() > 0)
+        kgc__json_number(j, "pace_percent", (uint64_t)(kgc__pace_share() * 100 + 0.5));
     kgc__json_close(j, '{');
 }
 
-/* GC_get_gc_no() counts also what the callback was not told, when a program
-   has put its own in its place; then the pauses are fewer. */
+/* GC_get_gc_no() counts also what the callback was not told, when a program has
+   put its own in its place behind our back (callbacks.h); then the pauses are
+   fewer. */
 static void put_collections(struct kgc__json *j)
 {
     struct kgc__pauses p = kgc__world_pauses();
@@ -131,6 +135,10 @@ static void put_kind(kgc_kind *kind, void *arg)
     kgc__json_number(j, "page_size", info.page_size);
     put_limit(j, info.limit);
     kgc__json_number(j, "refusals", info.refusals);
+    if (info.placed != 0 || info.placement_refusals != 0) {
+        kgc__json_number(j, "placed", info.placed);
+        kgc__json_number(j, "placement_refusals", info.placement_refusals);
+    }
     if (kind->directory[0] != '\0')
         put_file(j, kind);
     kgc__json_close(j, '{');

@@ -7,5 +7,7 @@
 #include <kindgc/heap.h>
 
 void kgc__emit(kgc_event_type type, size_t value, kgc_kind *kind);
+/* Threads that were emitting are gone. */
+void kgc__events_after_fork_in_child(void);
 
 #endif

@@ -17,6 +17,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <link.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -160,12 +161,31 @@ static int fail(const char *why)
     return attach_error = kgc__fail(ENOTSUP, "%s", why);
 }
 
-int kgc__section_attach(void)
+static struct link_map *find_libgc(void)
 {
     void *symbol = dlsym(RTLD_DEFAULT, "GC_get_version");
     Dl_info info;
     struct link_map *map = NULL;
-    if (symbol == NULL || dladdr1(symbol, &info, (void **)&map, RTLD_DL_LINKMAP) == 0 || map == NULL)
+    return symbol != NULL && dladdr1(symbol, &info, (void **)&map, RTLD_DL_LINKMAP) != 0 ? map : NULL;
+}
+
+void *kgc__libgc_function(const char *name, _Atomic(void *) *known)
+{
+    void *function = atomic_load_explicit(known, memory_order_relaxed);
+    if (function == NULL) {
+        const struct link_map *libgc = find_libgc();
+        /* Libraries that the program was started with have no list to search before they are opened. */
+        void *handle = libgc != NULL ? dlopen(libgc->l_name, RTLD_LAZY | RTLD_NOLOAD) : NULL;
+        function = handle != NULL ? dlsym(handle, name) : NULL;
+        atomic_store_explicit(known, function, memory_order_relaxed);
+    }
+    return function;
+}
+
+int kgc__section_attach(void)
+{
+    struct link_map *map = find_libgc();
+    if (map == NULL)
         return fail("the shared libgc (libgc.so.1) is not loaded");
     struct object o = {0};
     read_dynamic(map, &o);

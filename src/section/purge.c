@@ -21,6 +21,7 @@
 #include "os/meta.h"
 #include "os/os.h"
 #include "section/event.h"
+#include "section/place.h"
 #include "section/section.h"
 #include "section/table.h"
 #include <gc/gc.h>
@@ -114,6 +115,7 @@ int kgc__libgc_madvise(void *start, size_t size, int advice)
     if (advice != MADV_DONTNEED)
         return kgc__os.madvise(start, size, advice);
     char *p = start, *end = p + size;
+    kgc__place_restore(p, size);
     while (p < end) {
         struct kgc__section_record *s = kgc__table_find(p);
         char *known = s != NULL && s->base < end ? s->base : end;

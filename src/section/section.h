@@ -33,14 +33,31 @@ void kgc__section_exclude_own_data(void);
 /* Is this address libgc's code? */
 bool kgc__section_is_libgc(const void *address);
 
+/* libgc's own function where one of ours of the same name stands in front of
+   it, wherever libgc comes in the order of libraries.  NULL: it has none. */
+void *kgc__libgc_function(const char *name, _Atomic(void *) *known);
+#define KGC__LIBGC(name)                                       \
+    ({                                                         \
+        static _Atomic(void *) known;                          \
+        (__typeof__(&name))kgc__libgc_function(#name, &known); \
+    })
+
 /* How often libgc has asked for memory: the self-test sees it move. */
 size_t kgc__section_requests(void);
 
 /* Opens the heap's kind as set, if it is not open yet.  0 or as kgc_kind_open(). */
 int kgc__section_open_heap(void);
 
-/* Most bytes of heap; 0: none.  See limit.c. */
+/* The limit of the heap in bytes: see limit.c.  0: none.  What the program
+   wants besides what its user has set; KGC__NO_LIMIT: not even the control group's. */
 void kgc__section_set_limit(size_t bytes);
+size_t kgc__section_limit(void);
+/* The settings have changed. */
+void kgc__limit_apply(void);
+/* Looks at the control group's limit again; libgc's lock may be held. */
+void kgc__limit_follow(void);
+/* Further sections come from this kind. */
+void kgc__limit_set_kind(const kgc_kind *kind);
 bool kgc__limit_allows(size_t size, bool table);
 void kgc__limit_count(size_t size, bool table);
 
@@ -52,10 +69,23 @@ int kgc__libgc_pthread_kill(pthread_t thread, int signal);
 
 /* Are threads suspended, or about to be? */
 bool kgc__world_stopped(void);
-/* Installs the callback that times pauses; chains to the one before. */
+/* Has libgc's callback told of the pause that lasts? */
+bool kgc__world_announced(void);
+/* Installs the callback that times pauses (callbacks.h). */
 void kgc__world_attach(void);
 /* Only the calling thread is left. */
 void kgc__world_after_fork_in_child(void);
+
+/* What the layer above does in each collection.  Changes, and is called, with
+   libgc's lock held.  NULL: nothing. */
+struct kgc__collection_steps {
+    void (*began)(void);
+    void (*marked)(void);           /* all that is alive is marked; threads are still suspended */
+    void (*sweeping)(bool begins);  /* in between, only the thread that collects sweeps */
+    void (*finalizers_known)(void); /* so is what finalizers will see; threads run again */
+    void (*ended)(void);
+};
+extern struct kgc__collection_steps kgc__collection_steps;
 
 struct kgc__pauses {
     uint64_t count, total_ns, longest_ns;

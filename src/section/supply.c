@@ -42,6 +42,7 @@ static void make_heap_kind(kgc_kind *kind)
     kgc_kind *old = atomic_exchange(&heap_kind, kind);
     if (old != NULL)
         atomic_fetch_sub(&old->pins, 1);
+    kgc__limit_set_kind(kind);
 }
 
 int kgc__section_open_heap(void)
@@ -58,6 +59,8 @@ int kgc__section_open_heap(void)
     if (!atomic_compare_exchange_strong(&heap_kind, &none, kind)) { /* another thread was faster */
         atomic_fetch_sub(&kind->pins, 1);
         kgc_kind_close(kind);
+    } else {
+        kgc__limit_set_kind(kind);
     }
     return 0;
 }

@@ -8,11 +8,10 @@
  * may hold a lock.  The callback for collection events times the pauses and
  * covers programs with one thread, where no signal is sent.
  */
-#define GC_THREADS 1
-#define GC_NO_THREAD_REDIRECTS 1
+#include "section/callbacks.h"
 #include "section/event.h"
+#include "section/place.h"
 #include "section/section.h"
-#include <gc/gc.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <time.h>
@@ -22,7 +21,11 @@ static _Atomic bool suspended, in_pause;
 static uint64_t pause_start; /* written with libgc's lock held */
 static _Atomic uint64_t pause_count, pause_total, pause_longest, collections;
 
-static GC_on_collection_event_proc previous;
+struct kgc__collection_steps kgc__collection_steps;
+
+/* libgc announces start and end of a collection only when it is not an
+   incremental one; pauses and sweeping it announces always. */
+static bool collecting; /* under libgc's lock */
 
 static uint64_t now_ns(void)
 {
@@ -41,13 +44,36 @@ static void end_pause(void)
     kgc__emit(KGC_EVENT_PAUSE_END, length, NULL);
 }
 
+static void start_collection(void)
+{
+    if (collecting)
+        return;
+    collecting = true;
+    if (kgc__collection_steps.began != NULL)
+        kgc__collection_steps.began();
+    kgc__emit(KGC_EVENT_COLLECTION_START, GC_get_gc_no(), NULL);
+}
+
+static void end_collection(void)
+{
+    if (!collecting)
+        return;
+    collecting = false;
+    atomic_fetch_add_explicit(&collections, 1, memory_order_relaxed);
+    kgc__emit(KGC_EVENT_COLLECTION_END, GC_get_gc_no(), NULL);
+    if (kgc__collection_steps.ended != NULL)
+        kgc__collection_steps.ended();
+}
+
 static void GC_CALLBACK on_event(GC_EventType type)
 {
     switch (type) {
     case GC_EVENT_START:
-        kgc__emit(KGC_EVENT_COLLECTION_START, GC_get_gc_no(), NULL);
+        start_collection();
         break;
     case GC_EVENT_PRE_STOP_WORLD:
+        start_collection();
+        kgc__callbacks_renew();
         pause_start = now_ns();
         kgc__emit(KGC_EVENT_PAUSE_START, 0, NULL);
         atomic_store(&in_pause, true);
@@ -56,21 +82,38 @@ static void GC_CALLBACK on_event(GC_EventType type)
         atomic_store(&in_pause, false);
         end_pause();
         break;
-    case GC_EVENT_END:
-        atomic_fetch_add_explicit(&collections, 1, memory_order_relaxed);
-        kgc__emit(KGC_EVENT_COLLECTION_END, GC_get_gc_no(), NULL);
+    case GC_EVENT_MARK_END:
+        if (kgc__collection_steps.marked != NULL)
+            kgc__collection_steps.marked();
+        break;
+    case GC_EVENT_RECLAIM_START:
+        if (kgc__collection_steps.sweeping != NULL)
+            kgc__collection_steps.sweeping(true);
+        break;
+    case GC_EVENT_RECLAIM_END:
+        if (kgc__collection_steps.sweeping != NULL)
+            kgc__collection_steps.sweeping(false);
+        if (kgc__collection_steps.finalizers_known != NULL)
+            kgc__collection_steps.finalizers_known();
+        kgc__place_reclaim();
+        end_collection();
         break;
     default:
         break;
     }
-    if (previous != NULL)
-        previous(type);
+    GC_on_collection_event_proc program = kgc__callback_on_collection_event();
+    if (program != NULL)
+        program(type);
 }
 
 void kgc__world_attach(void)
 {
-    previous = GC_get_on_collection_event();
-    GC_set_on_collection_event(on_event);
+    kgc__callback_set_on_collection_event(on_event);
+}
+
+bool kgc__world_announced(void)
+{
+    return atomic_load_explicit(&in_pause, memory_order_relaxed);
 }
 
 bool kgc__world_stopped(void)
@@ -81,6 +124,7 @@ bool kgc__world_stopped(void)
 void kgc__world_after_fork_in_child(void)
 {
     atomic_store(&suspended, false);
+    kgc__events_after_fork_in_child();
 }
 
 struct kgc__pauses kgc__world_pauses(void)
