@@ -95,6 +95,20 @@ START_TEST(resized)
 }
 END_TEST
 
+/* As in a new object, the byte behind the last one belongs to it: what points there keeps it alive. */
+START_TEST(resized_to_all_of_it)
+{
+    for (size_t size = 1; size < 10000; size += size / 2 + 1) {
+        char *p = kgc_allocate(size);
+        size_t all = kgc_size(p);
+        p = kgc_reallocate(p, all);
+        ck_assert_ptr_eq(kgc_base(p + all), p);
+        char *same = kgc_reallocate(p, all);
+        ck_assert_ptr_eq(same, p);
+    }
+}
+END_TEST
+
 START_TEST(resized_keeps_its_sort)
 {
     void **p = kgc_allocate_atomic(16);
@@ -205,5 +219,5 @@ START_TEST(misused)
 }
 END_TEST
 
-SUITE("allocate", scanned, what_is_scanned, too_large, resized, resized_keeps_its_sort,
+SUITE("allocate", scanned, what_is_scanned, too_large, resized, resized_to_all_of_it, resized_keeps_its_sort,
       released_with_finalizer, base_and_size, before_any_use, strings, misused)

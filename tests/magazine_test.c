@@ -43,7 +43,7 @@ static bool replace(struct table *t, struct shadow *s, unsigned i, unsigned *sta
 {
     if (t->object[i] != NULL && !is_intact(t->object[i], &s[i]))
         return false;
-    s[i] = (struct shadow){.size = 16 + next_random(state) % 700,
+    s[i] = (struct shadow){.size = 16 + next_random(state) % 2200,
                            .value = (unsigned char)(next_random(state) | 1),
                            .atomic = next_random(state) % 2 == 0};
     unsigned char *p = s[i].atomic ? kgc_allocate_atomic(s[i].size) : kgc_allocate(s[i].size);

@@ -39,8 +39,24 @@ START_TEST(backslashes)
 }
 END_TEST
 
-#define ALLOWED "allowed are heap, limit, report, fork"
-#define SIZES   "a size is a number above 0 with an optional K, M, G or T"
+#define ALLOWED "allowed are heap, limit, pace, report, fork, finalizers"
+#define SIZES   "allowed are cgroup, none and a size; a size is a number above 0 with an optional K, M, G or T"
+
+#define SHARES "allowed are off and a number of per cent from 1 to 90"
+
+START_TEST(limits_and_shares)
+{
+    ck_assert_int_eq(kgc__options_parse("limit=none pace=25"), 0);
+    ck_assert_uint_eq(kgc__settings.limit, KGC__NO_LIMIT);
+    ck_assert_double_eq(kgc__settings.pace, 0.25);
+    ck_assert_int_eq(kgc__options_parse("limit=cgroup pace=off"), 0);
+    ck_assert_uint_eq(kgc__settings.limit, 0);
+    ck_assert_double_lt(kgc__settings.pace, 0);
+    ck_assert_int_eq(kgc__options_take(&(kgc_options){.limit = 5, .pace = 0.5}), 0);
+    ck_assert_uint_eq(kgc__settings.limit, 0); /* "cgroup" is the user's word as well */
+    ck_assert_double_lt(kgc__settings.pace, 0);
+}
+END_TEST
 
 START_TEST(bad_settings)
 {
@@ -63,6 +79,14 @@ START_TEST(bad_settings)
         {"limit=1GB", "limit=1GB: " SIZES},
         {"limit=-1", "limit=-1: " SIZES},
         {"limit=99999999T", "limit=99999999T: " SIZES},
+        {"limit=None", "limit=None: " SIZES},
+        {"pace=", "pace=: " SHARES},
+        {"pace=0", "pace=0: " SHARES},
+        {"pace=91", "pace=91: " SHARES},
+        {"pace=100", "pace=100: " SHARES},
+        {"pace=10%", "pace=10%: " SHARES},
+        {"pace=-5", "pace=-5: " SHARES},
+        {"pace=never", "pace=never: " SHARES},
         {"fork=", "fork=: allowed are copy|none"},
         {"fork=cop", "fork=cop: allowed are copy|none"},
         {"fork=copy|none", "fork=copy|none: allowed are copy|none"},
@@ -118,5 +142,5 @@ START_TEST(bad_options_of_a_program)
 }
 END_TEST
 
-SUITE("options", nothing_is_set_at_first, good_settings, backslashes, bad_settings, long_values,
-      the_environment_wins, bad_options_of_a_program)
+SUITE("options", nothing_is_set_at_first, good_settings, limits_and_shares, backslashes, bad_settings,
+      long_values, the_environment_wins, bad_options_of_a_program)

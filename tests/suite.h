@@ -17,22 +17,22 @@ static inline bool is_wanted(const TTest *test)
 }
 
 /* A function that runs the tests and returns the program's exit status. */
-#define SUITE_FUNCTION(function, name, ...)                         \
-    static int function(void)                                       \
-    {                                                               \
-        const TTest *const tests[] = {__VA_ARGS__};                 \
-        Suite *suite = suite_create(name);                          \
-        TCase *tcase = tcase_create(name);                          \
-        tcase_set_timeout(tcase, 60);                               \
-        for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) \
-            if (is_wanted(tests[i]))                                \
-                tcase_add_test(tcase, tests[i]);                    \
-        suite_add_tcase(suite, tcase);                              \
-        SRunner *runner = srunner_create(suite);                    \
-        srunner_run_all(runner, CK_ENV);                            \
-        int failed = srunner_ntests_failed(runner);                 \
-        srunner_free(runner);                                       \
-        return failed == 0 ? 0 : 1;                                 \
+#define SUITE_FUNCTION(function, name, ...)                                       \
+    static int function(void)                                                     \
+    {                                                                             \
+        const TTest *const tests[] = {__VA_ARGS__};                               \
+        Suite *suite = suite_create(name);                                        \
+        TCase *tcase = tcase_create(name);                                        \
+        tcase_set_timeout(tcase, getenv("KINDGC_TEST_LONG") != NULL ? 3600 : 60); \
+        for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++)               \
+            if (is_wanted(tests[i]))                                              \
+                tcase_add_test(tcase, tests[i]);                                  \
+        suite_add_tcase(suite, tcase);                                            \
+        SRunner *runner = srunner_create(suite);                                  \
+        srunner_run_all(runner, CK_ENV);                                          \
+        int failed = srunner_ntests_failed(runner);                               \
+        srunner_free(runner);                                                     \
+        return failed == 0 ? 0 : 1;                                               \
     }
 
 #define SUITE(name, ...)                         \

@@ -10,10 +10,12 @@
 #include "suite.h"
 #define GC_THREADS             1
 #define GC_NO_THREAD_REDIRECTS 1
+#include <dlfcn.h>
 #include <errno.h>
 #include <gc/gc.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -522,7 +524,98 @@ START_TEST(registering)
 }
 END_TEST
 
+/* Threads of a library that does not know of this one: made by glibc's own
+   function, and those that are older than our start.  They are registered when
+   they first allocate, as often as they are unregistered, and leave nothing. */
+static sem_t go_on;
+
+static void *use_late(void *unused)
+{
+    (void)unused;
+    wait_for(&go_on);
+    if (GC_thread_is_registered())
+        return "it was registered before it allocated";
+    check_all(NULL);
+    if (kgc_thread_unregister() != 0 || GC_thread_is_registered())
+        return "it cannot be unregistered";
+    check_all(NULL);
+    hold_in_tls(); /* ends with the thread */
+    return NULL;
+}
+
+START_TEST(of_foreign_libraries)
+{
+    int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) =
+        (int (*)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))dlsym(
+            dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD), "pthread_create");
+    ck_assert(create != pthread_create);
+    pthread_t older, foreign;
+    void *wrong;
+    sem_init(&go_on, 0, 0);
+    ck_assert_int_eq(create(&older, NULL, use_late, NULL), 0);
+    setup();
+    sem_post(&go_on);
+    ck_assert_int_eq(pthread_join(older, &wrong), 0);
+    ck_assert_msg(wrong == NULL, "%s", (char *)wrong);
+    collect_all();
+    ck_chain_ended();
+    for (int i = 0; i < 4; i++) {
+        ck_assert_int_eq(create(&foreign, NULL, use_late, NULL), 0);
+        sem_post(&go_on);
+        ck_assert_int_eq(pthread_join(foreign, &wrong), 0);
+        ck_assert_msg(wrong == NULL, "%s", (char *)wrong);
+        collect_all();
+        ck_chain_ended();
+    }
+}
+END_TEST
+
+/* Roots that come and go while others collect. */
+static _Atomic bool enough;
+
+static void *collect_on(void *unused)
+{
+    (void)unused;
+    while (!atomic_load(&enough))
+        kgc_collect();
+    return NULL;
+}
+
+static void *change_roots(void *lost)
+{
+    for (int i = 0; i < 300; i++) {
+        void ***words = malloc(sizeof *words);
+        kgc_root_add(words, words + 1);
+        *words = kgc_allocate(64);
+        (*words)[1] = (void *)(uintptr_t)0x123450;
+        void **hidden = (void **)~(uintptr_t)*words;
+        sched_yield();
+        if (*words != (void **)~(uintptr_t)hidden || (*words)[1] != (void *)(uintptr_t)0x123450)
+            atomic_store((_Atomic bool *)lost, true);
+        kgc_root_remove(words, words + 1);
+        free(words);
+    }
+    return NULL;
+}
+
+START_TEST(roots_from_several_threads)
+{
+    enum { THREADS = 3 };
+    pthread_t collector, threads[THREADS];
+    _Atomic bool lost = false;
+    setup();
+    ck_assert_int_eq(pthread_create(&collector, NULL, collect_on, NULL), 0);
+    for (int i = 0; i < THREADS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, change_roots, (void *)&lost), 0);
+    for (int i = 0; i < THREADS; i++)
+        ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+    atomic_store(&enough, true);
+    ck_assert_int_eq(pthread_join(collector, NULL), 0);
+    ck_assert(!lost);
+}
+END_TEST
+
 SUITE("thread", main_thread, by_pthread_create, by_gc_pthread_create, by_thrd_create, by_timer,
       registered_by_others, started_by_another_thread, result_until_joined, no_result_when_detached,
       other_joins, argument_of_new_thread, destructors, last_round_is_over, cancelled, signals_blocked,
-      forked_child, registering)
+      forked_child, registering, of_foreign_libraries, roots_from_several_threads)

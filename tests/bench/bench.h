@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #if defined BENCH_MEMKIND
@@ -27,6 +28,7 @@
 #define bench_collect()          GC_gcollect()
 #define bench_disable()          GC_disable()
 #define bench_enable()           GC_enable()
+#define bench_heap_size()        GC_get_heap_size()
 #else
 #include <kindgc.h>
 #define bench_start()            ((void)kgc_init(NULL))
@@ -35,6 +37,7 @@
 #define bench_collect()          kgc_collect()
 #define bench_disable()          kgc_disable()
 #define bench_enable()           kgc_enable()
+#define bench_heap_size()        kgc_heap_size()
 #endif
 
 static inline double bench_now(void)
@@ -67,6 +70,22 @@ static inline long bench_argument(int argc, char **argv, int i, long otherwise)
 {
     return argc > i ? strtol(argv[i], NULL, 10) : otherwise;
 }
+
+#ifdef bench_heap_size
+/* The most that this process has had in memory. */
+static inline void bench_print_peak(const char *name)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    printf("%s-rss %.1f MiB\n", name, (double)usage.ru_maxrss / 1024);
+}
+
+/* How large the heap has grown, for run.sh to give the other side as much. */
+static inline void bench_print_heap(const char *name)
+{
+    printf("%s-heap %.3f MiB\n", name, (double)bench_heap_size() / (1 << 20));
+}
+#endif
 
 /* Runs fn in this many threads at once; seconds from start to the last end. */
 static inline double bench_in_threads(long threads, void *(*fn)(void *))

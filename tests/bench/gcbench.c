@@ -98,5 +98,7 @@ int main(int argc, char **argv)
     budget = bench_argument(argc, argv, 2, 3000000);
     bench_start();
     printf("gcbench %.4f s\n", bench_in_threads(threads, work));
+    bench_print_peak("gcbench");
+    bench_print_heap("gcbench");
     return 0;
 }

@@ -6,6 +6,10 @@ bench_programs = \
 	tests/bench/gcbench-ours tests/bench/gcbench-peer \
 	tests/bench/graph-ours tests/bench/graph-peer \
 	tests/bench/spill-ours tests/bench/spill-peer \
+	tests/bench/pause-ours tests/bench/pause-peer \
+	tests/bench/place \
+	tests/bench/typed-ours tests/bench/typed-peer \
+	tests/bench/weak-ours tests/bench/weak-peer \
 	tests/bench/hello tests/bench/start
 if HAVE_MEMKIND
 bench_programs += \
@@ -39,6 +43,23 @@ tests_bench_spill_ours_LDADD = src/libkindgc.la
 tests_bench_spill_peer_SOURCES = $(tests_bench_spill_ours_SOURCES)
 tests_bench_spill_peer_CPPFLAGS = $(bench_peer_cppflags)
 tests_bench_spill_peer_LDADD = $(GC_LIBS)
+tests_bench_typed_ours_SOURCES = tests/bench/typed.c tests/bench/bench.h
+tests_bench_typed_ours_LDADD = src/libkindgc.la
+tests_bench_typed_peer_SOURCES = $(tests_bench_typed_ours_SOURCES)
+tests_bench_typed_peer_CPPFLAGS = $(bench_peer_cppflags)
+tests_bench_typed_peer_LDADD = $(GC_LIBS)
+tests_bench_pause_ours_SOURCES = tests/bench/pause.c tests/bench/bench.h
+tests_bench_pause_ours_LDADD = src/libkindgc.la
+tests_bench_pause_peer_SOURCES = $(tests_bench_pause_ours_SOURCES)
+tests_bench_pause_peer_CPPFLAGS = $(bench_peer_cppflags)
+tests_bench_pause_peer_LDADD = $(GC_LIBS)
+tests_bench_place_SOURCES = tests/bench/place.c tests/bench/bench.h
+tests_bench_place_LDADD = src/libkindgc.la
+tests_bench_weak_ours_SOURCES = tests/bench/weak.c tests/bench/bench.h
+tests_bench_weak_ours_LDADD = src/libkindgc.la
+tests_bench_weak_peer_SOURCES = $(tests_bench_weak_ours_SOURCES)
+tests_bench_weak_peer_CPPFLAGS = $(bench_peer_cppflags)
+tests_bench_weak_peer_LDADD = $(GC_LIBS)
 tests_bench_hello_SOURCES = tests/bench/hello.c
 tests_bench_hello_LDADD = $(GC_LIBS)
 tests_bench_start_SOURCES = tests/bench/start.c

@@ -89,6 +89,22 @@ series() {
     report "$threads" "$runs"
 }
 
+# equal RUNS THREADS BENCH PROGRAM ARGS...: with this library's default settings, and a
+# peer that starts with as large a heap as this library's has become.
+equal() {
+    local runs=${RUNS:-$1} threads=$2 name=$3 program=$programs/$4 round heap
+    shift 4
+    : >"$work/samples"
+    for ((round = 0; round < runs; round++)); do
+        start_variant 'api;default' "$program" "$@" >"$work/ours"
+        heap=$(awk '/-heap / { printf "%d", $2 * 1048576 }' "$work/ours")
+        GC_INITIAL_HEAP_SIZE=$heap start_variant peer "$program" "$@" >"$work/peer"
+        sed "s|^$name|api;default $name-equal|" "$work/ours" >>"$work/samples"
+        sed "s|^$name|peer $name-equal|" "$work/peer" >>"$work/samples"
+    done
+    report "$threads" "$runs"
+}
+
 # turns TIMES RUNS "VARIANT ..." PROGRAM ARGS...: all are started, and measure in turn
 # when told, RUNS times; all of that TIMES times, because where in memory a
 # process happens to lie makes 10 % and more.
@@ -196,11 +212,40 @@ spill() {
     report 1 "$runs"
 }
 
+# typed RUNS THREADS WHAT NUMBER...: against both ways in which stock libgc can allocate.
+typed() {
+    local runs=${RUNS:-$1} threads=$2 what=$3 way round
+    shift 3
+    for way in conservative explicit; do
+        : >"$work/samples"
+        for ((round = 0; round < runs; round++)); do
+            start_variant peer "$programs/typed" "$what" $way "$@" | sed 's/^/peer /' >>"$work/samples"
+            start_variant 'api;default' "$programs/typed" "$what" $way "$@" | sed 's/^/api;default /' >>"$work/samples"
+        done
+        report "$threads" "$runs" '"kind":"default","via":"api"' "libgc, $way"
+    done
+}
+
+# place RUNS KIND SIZE OPERATIONS: objects on a kind beside the heap's own.
+place() {
+    local runs=${RUNS:-$1} kind=$2 size=$3 operations=$4 round
+    : >"$work/samples"
+    for ((round = 0; round < runs; round++)); do
+        "$programs/place" heap "$size" "$operations" 2>"$work/errors" | sed 's/^/peer /' >>"$work/samples"
+        "$programs/place" "$kind" "$size" "$operations" 2>"$work/errors" | sed 's/^/ours /' >>"$work/samples"
+    done
+    report 1 "$runs" "\"kind\":\"$kind\",\"size\":$size" "the heap's own kind"
+}
+
 # shellcheck source=tests/bench/explicit.sh disable=SC1091
 . "$(dirname "$0")/explicit.sh"
 
 for threads in 1 2; do
     wanted collect-small && series 7 $threads 'api;default preload;default' small $threads 10000000
+    wanted collect-small-equal && equal 7 $threads collect-small small $threads 10000000
+    wanted gcbench-equal && equal 7 $threads gcbench gcbench $threads 2000000
+    wanted pause && series 5 $threads 'api;default' pause $threads
+    wanted pause-equal && equal 5 $threads pause pause $threads
     wanted gcbench && series 7 $threads 'api;default preload;default api;thp' gcbench $threads 2000000
 done
 wanted graph-mark && turns 2 3 'api;default api;thp' graph mark 4000000
@@ -212,6 +257,21 @@ if wanted startup; then
         startup default 20 guile -c 0
     fi
 fi
+wanted typed-mark && typed 5 1 mark 2000000
+wanted typed-mark-at-random && typed 3 1 mark-at-random 2000000
+wanted typed-retention && typed 1 1 retention 400000
+for threads in 1 2; do
+    wanted typed-allocate && typed 7 $threads allocate 10000000 $threads
+done
+wanted weak-create weak-get weak-collect weak-ephemerons && series 5 1 'api;default' weak
 wanted spill && spill
+if wanted place; then
+    for kind in default numa:bind=0 thp "$bench_file"; do
+        place 5 "$kind" 64 4000000
+        place 5 "$kind" 512 1000000
+        place 5 "$kind" 65536 4000
+        place 5 "$kind" 1048576 500
+    done
+fi
 explicit_memory
 exit 0

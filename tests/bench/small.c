@@ -26,5 +26,6 @@ int main(int argc, char **argv)
     bench_start();
     double seconds = bench_in_threads(threads, churn);
     printf("collect-small %.2f ns\n", seconds * 1e9 / (double)operations);
+    bench_print_heap("collect-small");
     return 0;
 }

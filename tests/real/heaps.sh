@@ -50,6 +50,8 @@ expect_smaps() {
 expect_place() {
     expect_report '.heap_kind as $h | .heap_kind == "'"$spec"'"'
     expect_report ".heap.size >= $least and .collections >= 3 and .mappings > 10 and .pause.count > 0"
+    # Each pause was seen, whatever callbacks the program has set.
+    expect_report '.pause.count >= .collections'
     expect_report '.pause.longest_ns > 0 and .pause.longest_ns <= .pause.total_ns'
     case $spec in
     default)

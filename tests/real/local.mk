@@ -11,6 +11,8 @@ EXTRA_DIST += $(command_tests) $(real_tests) \
 	tests/real/common.sh tests/real/heaps.sh tests/real/guile.scm tests/real/ecl.lisp tests/real/memkind-behaviour.c
 
 # On stock libgc: it knows nothing of this library.
-check_PROGRAMS += tests/real/live-heap
+check_PROGRAMS += tests/real/live-heap tests/real/finalizers
 tests_real_live_heap_SOURCES = tests/real/live-heap.c
 tests_real_live_heap_LDADD = $(GC_LIBS)
+tests_real_finalizers_SOURCES = tests/real/finalizers.c
+tests_real_finalizers_LDADD = $(GC_LIBS)
