@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The examples: built and run by "make check", never installed.
 check_PROGRAMS += examples/lisp/lisp examples/finalizers examples/own_hooks examples/larger_than_limit \
-	examples/region_arena
+	examples/region_arena examples/weak_table examples/coroutines
 
 examples_lisp_lisp_SOURCES = \
 	examples/lisp/value.h examples/lisp/interp.h examples/lisp/node.h examples/lisp/compile.h \
@@ -24,15 +24,32 @@ examples_larger_than_limit_SOURCES = examples/larger_than_limit.c
 examples_larger_than_limit_LDADD = src/libkindgc.la
 examples_region_arena_SOURCES = examples/region_arena.c
 examples_region_arena_LDADD = src/libkindgc.la
+examples_weak_table_SOURCES = examples/weak_table.c
+examples_weak_table_LDADD = src/libkindgc.la
+
+if HAVE_LUA
+check_PROGRAMS += examples/lua/lua_on_kind
+examples_lua_lua_on_kind_SOURCES = examples/lua/lua_on_kind.c
+examples_lua_lua_on_kind_CPPFLAGS = $(AM_CPPFLAGS) $(LUA_CFLAGS)
+examples_lua_lua_on_kind_LDADD = src/libkindgc.la $(LUA_LIBS)
+endif
+
+# The tests of examples/cpp and examples/rust_global_allocator compile them, where there is a compiler.
+examples_coroutines_SOURCES = examples/coroutines.c
+examples_coroutines_LDADD = src/libkindgc.la
 
 examples_tests = \
+	examples/coroutines.test \
+	examples/cpp/containers.test examples/lua/lua.test \
+	examples/rust_global_allocator/rust_global_allocator.test \
 	examples/finalizers.test examples/own_hooks.test examples/larger_than_limit.test \
-	examples/region_arena.test \
+	examples/region_arena.test examples/weak_table.test \
 	examples/lisp/language.test examples/lisp/errors.test examples/lisp/programs.test \
 	examples/lisp/kinds.test
 TESTS += $(examples_tests)
 
 EXTRA_DIST += $(examples_tests) \
+	examples/cpp/containers.cpp examples/lua/words.lua examples/rust_global_allocator/main.rs \
 	examples/lisp/README.md examples/lisp/run-demo.sh examples/lisp/language.lisp \
 	examples/lisp/language.expected examples/lisp/programs/text.txt \
 	examples/lisp/programs/bignum.lisp examples/lisp/programs/bignum.expected \
