@@ -143,7 +143,7 @@ START_TEST(of_incremental_collections)
     kgc_collect(); /* none is under way */
     atomic_store(&seen_count, 0);
     size_t number = GC_get_gc_no();
-    for (unsigned i = 0; i < 400 && seen_count < SEEN / 2; i++) {
+    for (unsigned i = 0; i < 20000 && GC_get_gc_no() < number + 4 && seen_count < SEEN / 2; i++) {
         struct node *fresh = tree(9);
         alive->left->left->left = fresh;
         GC_end_stubborn_change(alive->left->left);

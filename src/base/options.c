@@ -128,7 +128,10 @@ int kgc__options_take(const kgc_options *options)
 {
     const struct {
         const char *name, *value;
-    } texts[] = {{"heap", options->heap}, {"report", options->report}, {"fork", options->fork}, {"finalizers", options->finalizers}};
+    } texts[] = {{"heap", options->heap},
+                 {"report", options->report},
+                 {"fork", options->fork},
+                 {"finalizers", options->finalizers}};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         const struct option *o = find(texts[i].name, strlen(texts[i].name));
         if (texts[i].value == NULL || kgc__option_is_users(o->name))

@@ -4,6 +4,7 @@
 bench_programs = \
 	tests/bench/small-ours tests/bench/small-peer \
 	tests/bench/gcbench-ours tests/bench/gcbench-peer \
+	tests/bench/large-ours tests/bench/large-peer \
 	tests/bench/graph-ours tests/bench/graph-peer \
 	tests/bench/spill-ours tests/bench/spill-peer \
 	tests/bench/pause-ours tests/bench/pause-peer \
@@ -28,6 +29,11 @@ tests_bench_small_ours_LDADD = src/libkindgc.la
 tests_bench_small_peer_SOURCES = $(tests_bench_small_ours_SOURCES)
 tests_bench_small_peer_CPPFLAGS = $(bench_peer_cppflags)
 tests_bench_small_peer_LDADD = $(GC_LIBS)
+tests_bench_large_ours_SOURCES = tests/bench/large.c tests/bench/bench.h
+tests_bench_large_ours_LDADD = src/libkindgc.la
+tests_bench_large_peer_SOURCES = $(tests_bench_large_ours_SOURCES)
+tests_bench_large_peer_CPPFLAGS = $(bench_peer_cppflags)
+tests_bench_large_peer_LDADD = $(GC_LIBS)
 tests_bench_gcbench_ours_SOURCES = tests/bench/gcbench.c tests/bench/bench.h
 tests_bench_gcbench_ours_LDADD = src/libkindgc.la
 tests_bench_gcbench_peer_SOURCES = $(tests_bench_gcbench_ours_SOURCES)

@@ -248,6 +248,7 @@ for threads in 1 2; do
     wanted pause-equal && equal 5 $threads pause pause $threads
     wanted gcbench && series 7 $threads 'api;default preload;default api;thp' gcbench $threads 2000000
 done
+wanted collect-large && series 5 1 'api;default' large 2000
 wanted graph-mark && turns 2 3 'api;default api;thp' graph mark 4000000
 wanted graph-walk && turns 3 5 'api;default api;thp' graph walk 24000000 1000000
 if wanted startup; then
