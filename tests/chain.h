@@ -6,6 +6,7 @@
 #ifndef KGC_TESTS_CHAIN_H
 #define KGC_TESTS_CHAIN_H
 
+#include "stale.h"
 #include <check.h>
 #include <kindgc.h>
 #include <stdatomic.h>
@@ -33,14 +34,6 @@ static void count_end(void *object, void *data)
 {
     (void)object;
     atomic_fetch_add((_Atomic unsigned *)data, 1);
-}
-
-/* Overwrites what dead frames have left on the stack. */
-static __attribute__((noinline, unused)) void clear_stack(void)
-{
-    char space[16 * 1024];
-    memset(space, 0, sizeof space);
-    __asm__ volatile("" : : "r"(space) : "memory");
 }
 
 static __attribute__((noinline, unused)) struct link *make_chain_counted_by(_Atomic unsigned *counter)

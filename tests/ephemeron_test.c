@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Ephemerons: kindgc/weak.h. */
 #include "misuse.h"
+#include "stale.h"
 #include "suite.h"
 #include "support/fault.h"
 #include <errno.h>
@@ -16,19 +17,6 @@ enum { OBJECTS = 1000, CHAIN = 100000 };
 
 /* A stale word may keep a few: nearly all are asserted, never a certain one. */
 #define MOST (OBJECTS * 95 / 100)
-
-static __attribute__((noinline)) void clear_stack(void)
-{
-    char space[64 * 1024];
-    memset(space, 0, sizeof space);
-    __asm__ volatile("" : : "r"(space) : "memory");
-}
-
-static __attribute__((noinline)) void collect(void)
-{
-    clear_stack();
-    kgc_collect();
-}
 
 /* A node's number tells whether it is still what it was. */
 struct node {

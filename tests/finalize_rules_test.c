@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What finalizers may do, and when they run: kindgc/finalize.h. */
 #include "misuse.h"
+#include "stale.h"
 #include "suite.h"
 #include <errno.h>
 #include <gc/gc.h>
@@ -41,19 +42,6 @@ static void count(void *object, void *data)
 {
     (void)object;
     atomic_fetch_add((_Atomic unsigned *)data, 1);
-}
-
-static __attribute__((noinline)) void clear_stack(void)
-{
-    char space[64 * 1024];
-    memset(space, 0, sizeof space);
-    __asm__ volatile("" : : "r"(space) : "memory");
-}
-
-static __attribute__((noinline)) void collect(void)
-{
-    clear_stack();
-    kgc_collect();
 }
 
 static __attribute__((noinline)) void make(kgc_finalizer fn, kgc_finalizer_mode mode)

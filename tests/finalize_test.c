@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Finalizers: kindgc/finalize.h. */
 #include "misuse.h"
+#include "stale.h"
 #include "suite.h"
 #include <errno.h>
 #include <gc/gc.h>
@@ -31,19 +32,6 @@ static void on_end(void *object, void *data)
     atomic_fetch_add(&ended, 1);
     atomic_fetch_add(&ended_of[o->number % 2], 1);
     atomic_store(&ended_in, gettid());
-}
-
-static __attribute__((noinline)) void clear_stack(void)
-{
-    char space[16 * 1024];
-    memset(space, 0, sizeof space);
-    __asm__ volatile("" : : "r"(space) : "memory");
-}
-
-static __attribute__((noinline)) void collect_once(void)
-{
-    clear_stack();
-    kgc_collect();
 }
 
 static struct object *make(unsigned number, kgc_finalizer_mode mode)
@@ -87,19 +75,19 @@ START_TEST(normal)
 {
     GC_set_warn_proc(GC_ignore_warn_proc); /* libgc mentions every cycle */
     make_pairs(KGC_FINALIZE_NORMAL, false);
-    collect_once();
+    collect();
     ck_assert_uint_ge(ended_of[0], MOST); /* nothing points at these */
     ck_assert_uint_eq(ended_of[1], 0);
-    collect_once();
+    collect();
     ck_assert_uint_ge(ended_of[1], MOST);
-    collect_once();
-    collect_once();
+    collect();
+    collect();
     ck_assert_uint_le(ended, 2 * OBJECTS); /* once each */
     reset();
     make_pairs(KGC_FINALIZE_NORMAL, true);
     make_narcissists(KGC_FINALIZE_NORMAL);
-    collect_once();
-    collect_once();
+    collect();
+    collect();
     ck_assert_uint_eq(ended, 0);
 }
 END_TEST
@@ -108,12 +96,12 @@ START_TEST(ignore_self)
 {
     GC_set_warn_proc(GC_ignore_warn_proc);
     make_narcissists(KGC_FINALIZE_IGNORE_SELF);
-    collect_once();
+    collect();
     ck_assert_uint_ge(ended, MOST);
     reset();
     make_pairs(KGC_FINALIZE_IGNORE_SELF, true);
-    collect_once();
-    collect_once();
+    collect();
+    collect();
     ck_assert_uint_eq(ended, 0);
 }
 END_TEST
@@ -121,7 +109,7 @@ END_TEST
 START_TEST(no_order)
 {
     make_pairs(KGC_FINALIZE_NO_ORDER, true);
-    collect_once();
+    collect();
     ck_assert_uint_ge(ended_of[0], MOST);
     ck_assert_uint_ge(ended_of[1], MOST);
 }
@@ -138,10 +126,10 @@ static __attribute__((noinline)) void make_guarded(void)
 START_TEST(unreachable)
 {
     make_guarded();
-    collect_once();
+    collect();
     ck_assert_uint_ge(ended_of[0], MOST);
     ck_assert_uint_eq(ended_of[1], 0);
-    collect_once();
+    collect();
     ck_assert_uint_ge(ended_of[1], MOST);
 }
 END_TEST
@@ -167,7 +155,7 @@ START_TEST(replaced_and_removed)
     ck_assert_int_eq(kgc_register_finalizer(p, NULL, NULL, KGC_FINALIZE_NORMAL, &old, &old_data), 0);
     ck_assert(old == NULL);
     p = NULL;
-    collect_once();
+    collect();
     ck_assert_uint_eq(ended, 0);
 }
 END_TEST
@@ -196,8 +184,8 @@ START_TEST(data_is_kept)
     kgc_disable();
     make_with_data();
     kgc_enable();
-    collect_once();
-    collect_once();
+    collect();
+    collect();
     ck_assert_uint_ge(data_seen, MOST);
 }
 END_TEST
@@ -223,19 +211,19 @@ static __attribute__((noinline)) void make_revivable(void)
 START_TEST(revived_objects)
 {
     make_revivable();
-    collect_once();
+    collect();
     unsigned n = revivals;
     ck_assert_uint_ge(n, MOST);
-    collect_once();
+    collect();
     for (unsigned i = 0; i < n; i++) {
         ck_assert_uint_eq(revived[i]->number, 4711);
         ck_assert_int_eq(kgc_register_finalizer(revived[i], on_end, &ended, KGC_FINALIZE_NORMAL, NULL, NULL),
                          0);
     }
-    collect_once();
+    collect();
     ck_assert_uint_eq(ended, 0);
     memset(revived, 0, sizeof revived);
-    collect_once();
+    collect();
     ck_assert_uint_ge(ended, MOST - 10);
 }
 END_TEST
@@ -298,8 +286,8 @@ START_TEST(on_demand)
     ck_assert_int_eq(kgc_add_listener(&ready_listener, NULL), 0);
     ck_assert_int_eq(kgc_set_finalizer_thread(KGC_FINALIZERS_ON_DEMAND), 0);
     make_pairs(KGC_FINALIZE_NO_ORDER, false);
-    collect_once();
-    collect_once();
+    collect();
+    collect();
     for (int i = 0; i < 1000; i++)
         ck_assert_ptr_nonnull(kgc_allocate(100));
     ck_assert_uint_eq(ended, 0);
@@ -310,10 +298,10 @@ START_TEST(on_demand)
     ck_assert_int_eq(kgc_finalizers_run(), 0);
     reset();
     make_pairs(KGC_FINALIZE_NO_ORDER, false);
-    collect_once();
+    collect();
     ck_assert_uint_eq(ended, 0);
     ck_assert_int_eq(kgc_set_finalizer_thread(KGC_FINALIZERS_ALLOCATING), 0);
-    collect_once();
+    collect();
     ck_assert_uint_ge(ended, 2 * MOST);
 }
 END_TEST
@@ -331,21 +319,21 @@ START_TEST(own_thread)
 {
     ck_assert_int_eq(kgc_set_finalizer_thread(KGC_FINALIZERS_ON_DEMAND), 0);
     make_pairs(KGC_FINALIZE_NO_ORDER, false);
-    collect_once();
+    collect();
     ck_assert_uint_eq(ended, 0);
     ck_assert_int_eq(kgc_set_finalizer_thread(KGC_FINALIZERS_THREAD), 0); /* runs what is ready */
     ck_assert(wait_for_ended(2 * MOST));
     ck_assert_int_ne(ended_in, gettid());
     reset();
     make_pairs(KGC_FINALIZE_NO_ORDER, false);
-    collect_once();
+    collect();
     ck_assert(wait_for_ended(2 * MOST));
     ck_assert_int_ne(ended_in, gettid());
     ck_assert_int_eq(kgc_set_finalizer_thread(KGC_FINALIZERS_THREAD), 0);
     ck_assert_int_eq(kgc_set_finalizer_thread(KGC_FINALIZERS_ALLOCATING), 0);
     reset();
     make_pairs(KGC_FINALIZE_NO_ORDER, false);
-    collect_once();
+    collect();
     ck_assert_uint_ge(ended, 2 * MOST);
     ck_assert_int_eq(ended_in, gettid());
 }
@@ -358,7 +346,7 @@ START_TEST(own_thread_in_forked_child)
     if (child == 0) {
         alarm(20);
         make_pairs(KGC_FINALIZE_NO_ORDER, false);
-        collect_once();
+        collect();
         _exit(wait_for_ended(2 * MOST) && ended_in != gettid() ? 0 : 1);
     }
     int status;

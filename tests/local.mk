@@ -31,7 +31,7 @@ endif
 tests_libsupport_la_SOURCES = \
 	tests/support/extents.h tests/support/fault.c tests/support/fault.h \
 	tests/support/mappings.c tests/support/mappings.h tests/support/system.c tests/support/system.h
-EXTRA_DIST += tests/tsan.sh tests/allocators.h tests/chain.h tests/coroutine.h tests/mailbox.h tests/memkind_blocks.h tests/misuse.h tests/place.h tests/region.h tests/suite.h
+EXTRA_DIST += tests/tsan.sh tests/allocators.h tests/chain.h tests/coroutine.h tests/mailbox.h tests/memkind_blocks.h tests/misuse.h tests/stale.h tests/place.h tests/region.h tests/suite.h
 
 # Machines for topology_test.
 EXTRA_DIST += \

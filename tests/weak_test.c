@@ -2,6 +2,7 @@
 /* Weak references: kindgc/weak.h. */
 #include "collect/references.h"
 #include "misuse.h"
+#include "stale.h"
 #include "suite.h"
 #include "support/fault.h"
 #include <errno.h>
@@ -17,19 +18,6 @@ enum { OBJECTS = 1000 };
 
 /* A stale word may keep a few: nearly all are asserted, never a certain one. */
 #define MOST (OBJECTS * 95 / 100)
-
-static __attribute__((noinline)) void clear_stack(void)
-{
-    char space[64 * 1024];
-    memset(space, 0, sizeof space);
-    __asm__ volatile("" : : "r"(space) : "memory");
-}
-
-static __attribute__((noinline)) void collect(void)
-{
-    clear_stack();
-    kgc_collect();
-}
 
 /* The weak references are kept alive here, the objects in `kept`. */
 static kgc_weak *weak[OBJECTS];
