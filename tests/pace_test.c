@@ -245,7 +245,7 @@ START_TEST(fragments_do_not_count)
         state = state * 6364136223846793005u + 1442695040888963407u;
         table[state >> 48] = kgc_allocate(200);
     }
-    ck_assert_uint_le(kgc_heap_size(), OBJECTS * 208 * 3);
+    ck_assert_uint_le(kgc_heap_size(), OBJECTS * 208 * 4);
     ck_assert_ptr_nonnull(table[0]);
 }
 END_TEST
