@@ -156,6 +156,30 @@ START_TEST(threads_leave_nothing)
 }
 END_TEST
 
+static size_t in_use(void)
+{
+    return kgc_heap_size() - kgc_free_bytes();
+}
+
+/* Blocks are kept only by a thread that goes on allocating. */
+START_TEST(kept_blocks_go)
+{
+    ck_assert_ptr_nonnull(kgc_allocate(1));
+    for (int i = 0; i < 200000; i++)
+        ck_assert(kgc_allocate(100) != NULL && kgc_allocate_atomic(50) != NULL);
+    const struct kgc__magazines *m = kgc__magazines();
+    ck_assert_uint_gt(m->kept, KGC__KEPT_BLOCKS);
+    kgc_collect();
+    ck_assert_ptr_nonnull(m->keeps[KGC__KEPT_BLOCKS - 1]);
+    ck_assert_uint_ge(in_use(), (size_t)KGC__KEPT_BLOCKS * 4096 * 9 / 10);
+    kgc_collect();
+    for (int i = 0; i < KGC__KEPT_BLOCKS; i++)
+        ck_assert_ptr_null(m->keeps[i]);
+    kgc_collect();
+    ck_assert_uint_le(in_use(), (size_t)KGC__KEPT_BLOCKS * 4096 / 4);
+}
+END_TEST
+
 START_TEST(unregistered_and_back)
 {
     for (int i = 0; i < 100; i++) {
@@ -195,4 +219,4 @@ START_TEST(forked_children)
 END_TEST
 
 SUITE("magazines", nothing_is_handed_out_twice, in_incremental_mode, end_pointers_keep_objects,
-      threads_leave_nothing, unregistered_and_back, forked_children)
+      threads_leave_nothing, kept_blocks_go, unregistered_and_back, forked_children)

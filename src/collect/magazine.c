@@ -110,10 +110,56 @@ static bool has_shelf(unsigned object_kind)
     return has_record() && (kgc__magazines()->shelf[object_kind] != &no_shelf || make_shelf(object_kind));
 }
 
+/*
+ * A block of which nothing is alive goes back to libgc in a collection, and is
+ * then made anew, which takes libgc's lock for long.  A block of which
+ * something is alive is only swept, without the lock.  So a thread keeps one
+ * object of each block that it has got whole, as long as it goes on taking
+ * batches: with two threads an object of 16 to 128 bytes takes 32 ns instead of
+ * 45 to 64.  Not of blocks of few objects, one of which would be a large part.
+ */
+enum { KEPT_FROM = 16 };
+
+static void keep_block(void *object)
+{
+    struct kgc__magazines *m = kgc__magazines();
+    m->keeps[m->kept++ % KGC__KEPT_BLOCKS] = object;
+}
+
+void kgc__magazines_age(void)
+{
+    for (struct kgc__magazines *m = all; m != NULL; m = m->next) {
+        if (m->batches == m->batches_before)
+            memset(m->keeps, 0, sizeof m->keeps);
+        m->batches_before = m->batches;
+    }
+}
+
+static size_t length(void **chain)
+{
+    size_t n = 0;
+    for (; chain != NULL; chain = *chain)
+        n++;
+    return n;
+}
+
+/* One of a whole block is kept. */
+static void keep_block_of(size_t size_class, void **chain)
+{
+    size_t count = kgc__class_count(size_class);
+    if (count < KEPT_FROM || length(*chain) != count)
+        return;
+    void **first = *chain;
+    *chain = *first;
+    *first = NULL;
+    keep_block(first);
+}
+
 void *kgc__magazine_refill(size_t size_class)
 {
     if (!has_record())
         return NULL;
+    kgc__magazines()->batches++;
     void **scanned = kgc__magazines()->head.scanned, **chain = &scanned[size_class];
     GC_generic_malloc_many(kgc__class_granules(size_class) * 16, KGC__SCANNED, chain);
     void *p = *chain;
@@ -126,6 +172,7 @@ void *kgc__magazine_refill(size_t size_class)
         *chain = NULL;
         return kgc_take(got);
     }
+    keep_block_of(size_class, chain);
     return kgc_take(size_class);
 }
 
@@ -168,6 +215,7 @@ void *kgc__shelf_refill(unsigned object_kind, size_t size_class, kgc__prepare pr
 {
     if (!has_shelf(object_kind))
         return NULL;
+    kgc__magazines()->batches++;
     struct kgc__shelf *shelf = kgc__magazines()->shelf[object_kind];
     void **floor = shelf->size[size_class].floor;
     for (int attempt = 0; attempt < 3; attempt++) {
@@ -182,6 +230,11 @@ void *kgc__shelf_refill(unsigned object_kind, size_t size_class, kgc__prepare pr
         kgc__roots_locked(unchain, &batch);
         if (batch.refused)
             return NULL;
+        size_t count = (size_t)(batch.slot - floor);
+        if (object_kind == KGC__POINTER_FREE && count >= KEPT_FROM && count == kgc__class_count(size_class)) {
+            keep_block(*--batch.slot);
+            *batch.slot = NULL;
+        }
         shelf->size[size_class].top = batch.slot;
         if (batch.slot != floor)
             return kgc__shelf_take(object_kind, size_class);

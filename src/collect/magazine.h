@@ -73,10 +73,15 @@ struct kgc__shelf {
     void *slots[];
 };
 
+enum { KGC__KEPT_BLOCKS = 1024 };
+
 struct kgc__magazines {
     struct kgc_magazines head;                   /* must be first: kgc_thread_magazines points to it */
     struct kgc__shelf *shelf[KGC__OBJECT_KINDS]; /* by libgc's number of the kind; never NULL */
     struct kgc__magazines *next;                 /* all threads' */
+    unsigned batches, batches_before;            /* taken so far, and when blocks were looked at last */
+    unsigned kept;                               /* so many so far */
+    void *keeps[KGC__KEPT_BLOCKS];               /* see magazine.c: keep_block() */
 };
 
 /* The calling thread's; an empty record when it has none.  Never NULL. */
@@ -117,6 +122,8 @@ void *kgc__shelf_refill(unsigned object_kind, size_t size_class, kgc__prepare pr
    object or nothing. */
 void kgc__shelves_drop(unsigned object_kind);
 
+/* Threads are suspended: blocks that a thread keeps without need may go. */
+void kgc__magazines_age(void);
 /* The end of the calling thread's use of the heap. */
 void kgc__magazines_drop(void);
 /* Other threads are gone. */

@@ -10,6 +10,7 @@
 #include "base/message.h"
 #include "base/size.h"
 #include "collect/libgc.h"
+#include "collect/magazine.h"
 #include "collect/scan.h"
 #include "collect/stack.h"
 #include "collect/start.h"
@@ -59,8 +60,10 @@ static void GC_CALLBACK push_roots(void)
 {
     static unsigned depth;
     GC_push_other_roots_proc next = kgc__callback_pusher(depth);
-    if (depth++ == 0)
+    if (depth++ == 0) {
+        kgc__magazines_age();
         push_ours();
+    }
     if (next != NULL)
         next();
     depth--;
