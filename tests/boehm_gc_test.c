@@ -160,7 +160,8 @@ START_TEST(__rust_usable_size)
 END_TEST
 
 /* The counters.  Small objects are counted by blocks of 4 KiB, when a thread's
-   magazine takes them: one block for each size and thread is ahead at most. */
+   magazine takes them: one block for each size and thread is ahead at most, and
+   a 16th of a block may be kept back. */
 enum { BLOCK = 4096, NUMBER = 10000 };
 
 /* Bytes of the heap that an object of `size` takes. */
@@ -173,7 +174,7 @@ static void check_counted(size_t counted, size_t size)
 {
     size_t exact = NUMBER * cost(size);
     ck_assert_uint_ge(counted + BLOCK, exact);
-    ck_assert_uint_le(counted, exact + BLOCK);
+    ck_assert_uint_le(counted, exact + exact / 15 + BLOCK);
 }
 
 START_TEST(bytes_since_gc)

@@ -39,7 +39,8 @@ KGC_API size_t kgc_free_bytes(void);
    size that was asked for and one byte, rounded up to 16, from 2048 on to 4096.
    A thread takes small objects from the heap by blocks of 4 KiB, all of which
    count then: for each thread, size and sort of objects that it uses, up to one
-   block is ahead of what was handed out. */
+   block is ahead of what was handed out, and it keeps up to a sixteenth of them
+   to itself for a while. */
 KGC_API size_t kgc_bytes_since_gc(void);
 /* Bytes allocated in this process so far, counted in the same way. */
 KGC_API size_t kgc_total_bytes(void);
