@@ -20,7 +20,7 @@ static void check(const unsigned char *p, size_t size)
 {
     if (p == NULL || (uintptr_t)p % 16 != 0)
         fault = "no object, or not aligned";
-    else if (kgc_base(p) != p || kgc_size(p) < size || kgc_size(p) > size + size / 2 + 64)
+    else if (kgc_base(p) != p || kgc_size(p) < size || kgc_size(p) > size + size / 4 + 32)
         fault = "not an object of this size";
     else if (size != 0 && (p[0] != 0 || memcmp(p, p + 1, size - 1) != 0))
         fault = "not zeroed";

@@ -3,9 +3,9 @@
  * Filling the threads' magazines, in batches, from libgc: see magazine.h.
  *
  * GC_generic_malloc_many() gives what one block of 4 KiB has room for, zeroed
- * and linked.  libgc 8.2.2 sometimes returns a list of larger objects than
- * were asked for when threads race for a block; such a list goes into the
- * magazine of its true size.
+ * and linked.  When it finds no block, libgc 8.2.2 gives a single object that
+ * is larger than was asked for, for it adds the byte behind it once more; that
+ * is given back, and one is allocated that is not.
  */
 #include "collect/magazine.h"
 #include "collect/libgc.h"
@@ -129,8 +129,10 @@ static void keep_block(void *object)
 void kgc__magazines_age(void)
 {
     for (struct kgc__magazines *m = all; m != NULL; m = m->next) {
-        if (m->batches == m->batches_before)
+        if (m->kept != 0 && m->batches == m->batches_before) {
             memset(m->keeps, 0, sizeof m->keeps);
+            m->kept = 0;
+        }
         m->batches_before = m->batches;
     }
 }
@@ -161,16 +163,16 @@ void *kgc__magazine_refill(size_t size_class)
         return NULL;
     kgc__magazines()->batches++;
     void **scanned = kgc__magazines()->head.scanned, **chain = &scanned[size_class];
+    kgc__oom_object = NULL;
     GC_generic_malloc_many(kgc__class_granules(size_class) * 16, KGC__SCANNED, chain);
     void *p = *chain;
     if (p == NULL)
         return NULL;
-    size_t got = GC_size(p) / 16;
-    if (kgc__unlikely(got != kgc__class_granules(size_class)) && got <= KGC__GRANULES &&
-        scanned[got] == NULL) {
-        scanned[got] = p;
+    if (kgc__unlikely(GC_size(p) != kgc__class_granules(size_class) * 16)) {
         *chain = NULL;
-        return kgc_take(got);
+        if (is_new(p))
+            GC_free(p);
+        return NULL;
     }
     keep_block_of(size_class, chain);
     return kgc_take(size_class);
