@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Coroutines for tests, made with ucontext, on stacks of their own that are
-   mapped and unmapped with them.  Their records are in malloc(3)'s memory,
-   which the collector does not read. */
+   mapped and unmapped with them, each above a page without access.  Their
+   records are in malloc(3)'s memory, which the collector does not read. */
 #ifndef KGC_TESTS_COROUTINE_H
 #define KGC_TESTS_COROUTINE_H
 
@@ -13,7 +13,8 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
-enum { STACK = 64 * 1024 };
+/* GUARD: at least a page. */
+enum { STACK = 128 * 1024, GUARD = 64 * 1024 };
 
 struct coroutine {
     ucontext_t *context, *caller; /* caller: who resumed it */
@@ -36,9 +37,15 @@ static inline void coroutine_check(bool holds, const char *what)
 
 static inline char *map_stack(size_t size)
 {
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *p = mmap(NULL, GUARD + size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     coroutine_check(p != MAP_FAILED, "mmap");
-    return p;
+    coroutine_check(mprotect(p + GUARD, size, PROT_READ | PROT_WRITE) == 0, "mprotect");
+    return p + GUARD;
+}
+
+static inline void unmap_stack(char *memory, size_t size)
+{
+    munmap(memory - GUARD, GUARD + size);
 }
 
 static __attribute__((noinline, unused)) void coroutine_swap(ucontext_t *from, ucontext_t *to,
@@ -97,7 +104,7 @@ static __attribute__((noinline, unused)) void coroutine_transfer(struct coroutin
 static inline void coroutine_end(struct coroutine *c)
 {
     coroutine_check(kgc_stack_unregister(c->stack) == 0, "kgc_stack_unregister");
-    munmap(c->memory, STACK);
+    unmap_stack(c->memory, STACK);
     free(c->context < c->caller ? c->context : c->caller);
     free(c);
 }

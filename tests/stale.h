@@ -6,10 +6,12 @@
 #include <kindgc/heap.h>
 #include <string.h>
 
-/* Overwrites what dead frames have left on the stack. */
+enum { CLEARED = 64 * 1024 };
+
+/* Overwrites what dead frames have left on the stack, which has that much room. */
 static __attribute__((noinline, unused)) void clear_stack(void)
 {
-    char space[64 * 1024];
+    char space[CLEARED];
     memset(space, 0, sizeof space);
     __asm__ volatile("" : : "r"(space) : "memory");
 }
