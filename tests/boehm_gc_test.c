@@ -136,7 +136,8 @@ START_TEST(__rust_reallocate_inplace)
         memset(block, 5, size);
         size_t usable = kgc_malloc_usable_size(block);
         ck_assert(kgc_realloc_in_place(block, usable));
-        ck_assert(!kgc_realloc_in_place(block, 2 * usable + 4096));
+        bool grown = kgc_realloc_in_place(block, 2 * usable + 4096); /* only large ones, if there is room */
+        ck_assert(!grown || size >= 8192);
         ck_assert_uint_ge(kgc_malloc_usable_size(block), size);
         for (size_t i = 0; i < size; i++)
             if (block[i] != 5)

@@ -53,8 +53,8 @@ static bool is_filled(const unsigned char *p, int with)
 static int use_heap(void)
 {
     unsigned char **keep = kgc_calloc(OBJECTS, sizeof *keep);
-    if (keep == NULL)
-        return out_of_memory();
+    if (keep == NULL) /* it opens a kind of its own, which may say something else than ENOMEM */
+        return errno != ENOMEM && kgc_last_error()[0] != '\0' ? CLEAR_ERROR : out_of_memory();
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < OBJECTS; i++) {
             if (keep[i] != NULL)

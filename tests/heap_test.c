@@ -208,7 +208,7 @@ START_TEST(limit)
     ck_assert_uint_eq(oom_asked, 200000);
     reserve = (char *)list;
     ck_assert_ptr_eq(kgc_allocate(99999), list);
-    for (n = 0; kgc_malloc(100001) != list; n++) /* what a stale word had kept may be free by now */
+    for (n = 0; kgc_allocate_atomic(100001) != list; n++) /* what a stale word had kept may be free by now */
         ck_assert_uint_lt(n, 10);
     ck_assert(kgc_set_oom_fn(NULL) == give_reserve);
     ck_assert(kgc_set_oom_fn(standard) == standard);

@@ -140,8 +140,8 @@ START_TEST(callers_hooks_supply_every_section)
         ck_assert_ptr_eq(kgc_base(keep[i]), keep[i]);
         ck_assert_ptr_eq(kgc_kind_of(keep[i]), kind);
     }
-    void *rooted = kgc_malloc(1000);
-    ck_assert(is_mine(rooted));
+    void *rooted = kgc_malloc(1000); /* on "default", with a warning: such a kind cannot be scanned */
+    ck_assert_str_eq(kgc_kind_name(kgc_kind_of(rooted)), "default");
     kgc_free(rooted);
     struct count c = count_sections(kind);
     ck_assert_uint_eq(c.of_kind, mine.allocs);

@@ -3,10 +3,16 @@
  * The rooted heap: memory with malloc(3)'s interface that is never collected
  * and always scanned.  What it points to stays alive until it is freed.
  *
- * Memory comes from the heap's kind and is zeroed when first handed out.
+ * Memory comes from a kind like the GC heap's, and goes back to the system as
+ * kgc_kind_set_decay() says.  It is not cleared, except by kgc_calloc().
  * Alignment is 16 bytes.  Sizes above PTRDIFF_MAX fail with ENOMEM.
+ * A program that allocates nothing collectable does not start the collector.
+ *
+ * All functions may be called by any thread, and free any thread's blocks.
  * Freeing a block twice, a pointer into a block, a collectable object or a
- * foreign pointer calls the fatal handler (kindgc/init.h).
+ * foreign pointer calls the fatal handler (kindgc/init.h) and changes nothing.
+ * Not noticed: two threads that free one block at the same moment, and a
+ * pointer to a block that was freed and has been handed out again since.
  */
 #ifndef KINDGC_MALLOC_H
 #define KINDGC_MALLOC_H
@@ -17,7 +23,8 @@
 KGC_BEGIN_DECLS
 
 /* As malloc(3), calloc(3), reallocarray(3): NULL with errno ENOMEM on
-   failure.  kgc_malloc(0) is a unique block. */
+   failure, or what kgc_set_oom_fn()'s function returned; or with the error of
+   opening the heap's kind.  kgc_malloc(0) is a unique block. */
 KGC_API KGC_MALLOC KGC_ALLOC_SIZE(1) void *kgc_malloc(size_t size);
 KGC_API KGC_MALLOC KGC_ALLOC_SIZE2(1, 2) void *kgc_calloc(size_t count, size_t size);
 /* As realloc(3) in glibc: p NULL allocates, size 0 frees p and returns NULL. */
@@ -40,8 +47,8 @@ KGC_API int kgc_posix_memalign(void **out, size_t alignment, size_t size);
 /* Usable bytes at p, at least what was asked for; 0 for NULL and for what is
    not an allocated block. */
 KGC_API size_t kgc_malloc_usable_size(const void *p);
-/* True when the block now holds size bytes where it is; never moves it.
-   False for NULL. */
+/* True when the block now holds size bytes where it is; never moves it.  Blocks
+   of 16 KiB and more can grow, if what follows them is free.  False for NULL. */
 KGC_API bool kgc_realloc_in_place(void *p, size_t size);
 
 KGC_END_DECLS

@@ -57,6 +57,8 @@ static void *take_directly(struct kgc__explicit *x, struct kgc__cache *c, size_t
         p = kgc__je_take(x->kind, size, (int)(MALLOCX_ARENA(c->arena) | MALLOCX_TCACHE_NONE) | flags);
     if (p == NULL && c != NULL)
         kgc__cache_flush(c);
+    if (p == NULL)
+        kgc__exchange_flush(x);
     if (p == NULL && c == NULL &&
         atomic_load(&x->arenas) == 0) { /* a thread that is ending, the first of all */
         unsigned index;
@@ -109,6 +111,22 @@ static __attribute__((cold, noinline)) kgc_kind *no_kind(const char *function)
     return NULL;
 }
 
+void *kgc__explicit_take(kgc_kind *kind, size_t size, bool zero)
+{
+    return allocate(kind, size, zero ? MALLOCX_ZERO : 0);
+}
+
+void *kgc__explicit_take_aligned(kgc_kind *kind, size_t alignment, size_t size)
+{
+    if (alignment <= 16)
+        return allocate(kind, size, 0);
+    if (alignment > 4096 || size > 4096)
+        return allocate(kind, size, MALLOCX_ALIGN(alignment));
+    /* Blocks whose class is a power of two up to a page are aligned to it. */
+    size_t least = size > alignment ? size : alignment;
+    return allocate(kind, (size_t)1 << (64 - __builtin_clzl(least - 1)), 0);
+}
+
 static kgc_kind *root_of(kgc_kind *kind, const char *function)
 {
     return kind != NULL ? kgc__kind_root(kind) : no_kind(function);
@@ -149,14 +167,7 @@ int kgc_kind_posix_memalign(kgc_kind *kind, void **out, size_t alignment, size_t
         return kgc__fail(EINVAL, "kgc_kind_posix_memalign: the alignment is a power of two, and at least %zu",
                          sizeof(void *));
     kind = root_of(kind, "kgc_kind_posix_memalign");
-    void *p = NULL;
-    if (kind != NULL && (alignment <= 16 || (alignment <= 4096 && size <= 4096))) {
-        /* Blocks whose class is a power of two up to a page are aligned to it. */
-        size_t least = size > alignment ? size : alignment;
-        p = allocate(kind, alignment <= 16 ? size : (size_t)1 << (64 - __builtin_clzl(least - 1)), 0);
-    } else if (kind != NULL) {
-        p = allocate(kind, size, MALLOCX_ALIGN(alignment));
-    }
+    void *p = kind != NULL ? kgc__explicit_take_aligned(kind, alignment, size) : NULL;
     if (p != NULL)
         *out = p;
     else
@@ -173,6 +184,10 @@ static kgc_kind *owner_of(kgc_kind *named, const void *p, const char *function)
     switch (kgc__kind_use_of(p, &kind)) {
     case KGC__EXPLICIT:
         kind = kgc__kind_root(kind);
+        if (kind->rooted) {
+            kgc__fatal("%s: %p is a block of the rooted heap; kgc_free() frees it", function, p);
+            return NULL;
+        }
         if (named == NULL || kgc__kind_root(named) == kind)
             return kind;
         kgc__fatal("%s: %p belongs to \"%s\", not to \"%s\"", function, p, kind->name,
@@ -214,6 +229,13 @@ static void clear(void *p, size_t size)
     memset(p, 0, size);
 }
 
+/* Does what its blocks hold keep anything alive? */
+static bool is_read(const kgc_kind *kind)
+{
+    return kind->scanned &&
+           (!kind->rooted || atomic_load_explicit(&kgc__collector_in_use, memory_order_relaxed));
+}
+
 static void release(kgc_kind *kind, void *p)
 {
     int saved = errno; /* purging can set it */
@@ -225,13 +247,13 @@ static void release(kgc_kind *kind, void *p)
         errno = saved;
         return;
     }
-    if (kind->scanned)
+    if (is_read(kind))
         clear(p, b.size);
     struct kgc__cache *c = kgc__cache_make(x);
     if (c != NULL && b.class != KGC__NO_CLASS) {
         kgc__cache_put(c, b.class, p);
     } else {
-        if (kind->scanned && b.size > KGC__FAST_MAX)
+        if (kind->scanned && b.size >= KGC__MARK_LATER_FROM)
             kgc__unmark(p, b.size);
         count_block(x, c, b.class, b.size, -1);
         dallocx(p, MALLOCX_TCACHE_NONE);
@@ -254,7 +276,7 @@ void kgc_kind_free(kgc_kind *named, void *p)
         unsigned class = kgc__class_at(kind, p);
         struct kgc__cache *c = kgc__cache_of(kind);
         if (kgc__likely(c != NULL && class - 1 < KGC__CLASSES &&
-                        (named == NULL || named->slot == kind->slot))) {
+                        (named == NULL || named->slot == kind->slot) && !kind->rooted)) {
             struct kgc__bin *bin = &c->bins[class];
             KGC_CHECK_FULL(sallocx(p, 0) == kgc__class_size(class));
             if (kgc__likely(kgc__bin_push(bin, p, bin->fast_limit)))
@@ -284,7 +306,7 @@ static bool resize_in_place(kgc_kind *kind, void *p, struct block old, size_t si
 {
     if (old.class == 0 || old.size < LARGE || size < LARGE)
         return false;
-    size_t now = xallocx(p, size, 0, MALLOCX_TCACHE_NONE | (kind->scanned ? MALLOCX_ZERO : 0));
+    size_t now = xallocx(p, size, 0, MALLOCX_TCACHE_NONE | (is_read(kind) ? MALLOCX_ZERO : 0));
     if (now == old.size)
         return nallocx(size, 0) == now;
     unsigned class = kgc__class_of_any(now);
@@ -298,6 +320,24 @@ static bool resize_in_place(kgc_kind *kind, void *p, struct block old, size_t si
     kgc__explicit_took(x, now);
     kgc__explicit_gave(x, old.size);
     return now >= size;
+}
+
+void kgc__explicit_release(kgc_kind *kind, void *p)
+{
+    release(kind, p);
+}
+
+size_t kgc__explicit_size(const void *p)
+{
+    return look(p).size;
+}
+
+bool kgc__explicit_resize(kgc_kind *kind, void *p, size_t size)
+{
+    struct block old = look(p);
+    if (old.class != KGC__NO_CLASS && old.class == kgc__class_of_any(size))
+        return true;
+    return resize_in_place(kind, p, old, size);
 }
 
 void *kgc_kind_realloc(kgc_kind *kind, void *p, size_t size)
@@ -317,9 +357,7 @@ void *kgc_kind_realloc(kgc_kind *kind, void *p, size_t size)
     if (size > PTRDIFF_MAX)
         return out_of_memory(kind, size);
     struct block old = look(p);
-    if (kind == owner && old.class != KGC__NO_CLASS && old.class == kgc__class_of_any(size))
-        return p;
-    if (kind == owner && resize_in_place(kind, p, old, size))
+    if (kind == owner && kgc__explicit_resize(kind, p, size))
         return p;
     void *q = move(kind, owner, p, old.size, size);
     return q == NULL && kind == owner && size <= old.size ? p : q; /* shrinking does not fail */

@@ -85,6 +85,44 @@ static void bound_growth(unsigned index, const kgc_kind *kind)
  * never unmap (opt.retain), so each arena that was made and destroyed would
  * cost 2 MiB of address space.
  */
+struct records {
+    struct records *next;  /* never taken out of the list */
+    _Atomic(char *) start; /* NULL: not in use */
+    size_t size;
+};
+static _Atomic(struct records *) records;
+static char taken[1]; /* for `start`: somebody fills it in */
+
+/* Records name blocks, so who looks for pointers passes over them. */
+static bool list_records(char *p, size_t size)
+{
+    struct records *r = atomic_load(&records);
+    for (char *none = NULL; r != NULL; r = r->next, none = NULL)
+        if (atomic_compare_exchange_strong(&r->start, &none, taken)) {
+            r->size = size;
+            atomic_store(&r->start, p);
+            return true;
+        }
+    r = kgc__meta_allocate(sizeof *r);
+    if (r == NULL)
+        return false;
+    r->size = size;
+    atomic_init(&r->start, p);
+    r->next = atomic_load(&records);
+    while (!atomic_compare_exchange_weak(&records, &r->next, r))
+        ;
+    return true;
+}
+
+void kgc__explicit_visit_records(void (*fn)(char *lo, char *hi, void *), void *arg)
+{
+    for (struct records *r = atomic_load(&records); r != NULL; r = r->next) {
+        char *p = atomic_load(&r->start);
+        if (p != NULL && p != taken)
+            fn(p, p + r->size, arg);
+    }
+}
+
 static void *alloc_records(extent_hooks_t *hooks, void *wish, size_t size, size_t align, bool *zero,
                            bool *commit, unsigned arena)
 {
@@ -92,7 +130,7 @@ static void *alloc_records(extent_hooks_t *hooks, void *wish, size_t size, size_
     void *p = wish == NULL ? kgc__os_reserve(size, align) : NULL;
     if (p == NULL)
         return NULL;
-    if (kgc__os_make_usable(p, size) != 0) {
+    if (kgc__os_make_usable(p, size) != 0 || !list_records(p, size)) {
         kgc__os_release(p, size);
         return NULL;
     }
@@ -103,6 +141,9 @@ static void *alloc_records(extent_hooks_t *hooks, void *wish, size_t size, size_
 static bool free_records(extent_hooks_t *hooks, void *p, size_t size, bool committed, unsigned arena)
 {
     (void)hooks, (void)committed, (void)arena;
+    for (struct records *r = atomic_load(&records); r != NULL; r = r->next)
+        if (atomic_load(&r->start) == p)
+            atomic_store(&r->start, NULL);
     kgc__os_release(p, size);
     return false;
 }
@@ -202,6 +243,7 @@ static void add_stats(kgc_kind *kind, kgc_kind_info *info)
     size_t live = kgc__explicit_live(x);
     info->allocated = live <= PTRDIFF_MAX ? live : 0; /* threads that work meanwhile can take it below 0 */
     info->arenas = atomic_load(&x->arenas);
+    info->cached += kgc__exchange_bytes(x);
     for (const struct kgc__cache *c = x->caches; c != NULL; c = c->next) {
         info->caches++;
         for (unsigned class = 1; class <= KGC__CLASSES; class ++)
@@ -250,7 +292,8 @@ struct kgc__explicit *kgc__explicit_of(kgc_kind *kind)
     struct kgc__explicit *x = atomic_load_explicit(&kind->explicit, memory_order_acquire);
     if (x != NULL)
         return x;
-    if (kind->scanned && kgc__collector.start() != 0)
+    /* The rooted heap does not start the collector: should there be one, it asks. */
+    if (kind->scanned && !kind->rooted && kgc__collector.start() != 0)
         return NULL;
     kgc__explicit_lock();
     x = make_explicit(kind);

@@ -6,13 +6,13 @@
  *
  * An array starts small.  It doubles when it overflows, up to 1 MiB of blocks,
  * while the whole cache has grown by less than the kind's cache_limit (4 MiB
- * mostly): then a program that allocates and frees in waves gets its blocks
- * from here.  A class without transfers for a while shrinks again.  Blocks
- * above 32 KiB, which tcaches do not hold, may be twice that limit in all.
+ * mostly; for the rooted heap both are 16 MiB): then a program that allocates and frees
+ * in waves gets its blocks from here.  A class without transfers for a while shrinks again.  Blocks above 32
+ * KiB, which tcaches do not hold, may be twice that limit in all.
  */
 #include "arena/explicit.h"
 #include "arena/marks.h"
-#include "os/meta.h"
+#include "os/os.h"
 #include <jemalloc/jemalloc.h>
 #include <string.h>
 
@@ -20,12 +20,43 @@
 enum { FEWEST_BITS = 3, MOST_BITS = 11 };
 static void **spare_arrays[MOST_BITS - FEWEST_BITS + 1]; /* under the lock */
 
-static void **take_array(unsigned slots)
+/* Arrays are cut from pieces that hold nothing else, so that who looks for
+   pointers can pass over them: they name blocks that were taken out too. */
+struct piece {
+    struct piece *next;
+    size_t used;
+    char padding[48];
+};
+enum { PIECE = 128 * 1024 };
+static struct piece *pieces; /* under the lock; the list may be read at any time */
+
+void kgc__cache_visit_arrays(void (*fn)(char *lo, char *hi, void *), void *arg)
+{
+    for (struct piece *p = __atomic_load_n(&pieces, __ATOMIC_ACQUIRE); p != NULL; p = p->next)
+        fn((char *)p, (char *)p + PIECE, arg);
+}
+
+static void **cut_array(size_t size)
+{
+    struct piece *p = pieces;
+    if (p == NULL || p->used + size > PIECE) {
+        p = kgc__os_map_plain(PIECE);
+        if (p == NULL)
+            return NULL;
+        p->next = pieces;
+        p->used = sizeof *p;
+        __atomic_store_n(&pieces, p, __ATOMIC_RELEASE);
+    }
+    p->used += size;
+    return (void **)(void *)((char *)p + p->used - size);
+}
+
+void **kgc__array_take(unsigned slots)
 {
     void ***spares = &spare_arrays[__builtin_ctz(slots) - FEWEST_BITS], **array = *spares;
     if (array != NULL)
         *spares = (void **)array[0];
-    return array != NULL ? array : kgc__meta_allocate(slots * sizeof(void *));
+    return array != NULL ? array : cut_array(slots * sizeof(void *));
 }
 
 static void drop_array(void **array, unsigned slots)
@@ -44,9 +75,10 @@ static unsigned first_limit(unsigned class)
     return size <= 512 ? 32 : size <= 4096 ? 16 : 8;
 }
 
-static unsigned most(unsigned class)
+static unsigned most(const struct kgc__cache *c, unsigned class)
 {
-    size_t blocks = KGC_MIB / kgc__class_size(class);
+    size_t bytes = c->kind->rooted ? 16 * KGC_MIB : KGC_MIB; /* a program's malloc makes the larger waves */
+    size_t blocks = bytes / kgc__class_size(class);
     if (blocks >= (size_t)1 << MOST_BITS)
         return 1u << MOST_BITS;
     unsigned limit = blocks != 0 ? 1u << (31 - __builtin_clz((unsigned)blocks)) : 1;
@@ -57,8 +89,10 @@ static void set_limit(struct kgc__cache *c, unsigned class, unsigned limit)
 {
     struct kgc__bin *bin = &c->bins[class];
     bin->limit = (uint16_t)limit;
-    /* Blocks of scanned kinds are cleared first, and large ones weighed. */
-    bin->fast_limit = c->kind->scanned || class > KGC__FAST_CLASSES ? 0 : (uint16_t)limit;
+    /* Blocks of scanned kinds are cleared first, which the rooted heap sees to itself; large ones are
+     * weighed. */
+    bin->fast_limit =
+        (c->kind->scanned && !c->kind->rooted) || class > KGC__FAST_CLASSES ? 0 : (uint16_t)limit;
 }
 
 /* Where free memory is to go back at once, only blocks of up to a page are kept. */
@@ -75,12 +109,12 @@ static bool grow(struct kgc__cache *c, unsigned class)
         return false;
     unsigned limit = bin->limit != 0 ? bin->limit * 2u : first_limit(class);
     size_t more = bin->limit * kgc__class_size(class);
-    if (bin->limit != 0 &&
-        (limit > most(class) || c->grown + more > atomic_load(&atomic_load(&c->kind->explicit)->cache_limit)))
+    if (bin->limit != 0 && (limit > most(c, class) ||
+                            c->grown + more > atomic_load(&atomic_load(&c->kind->explicit)->cache_limit)))
         return false;
     if (limit > bin->slots) {
         kgc__explicit_lock();
-        void **array = take_array(limit);
+        void **array = kgc__array_take(limit);
         if (array != NULL) {
             if (bin->count != 0)
                 memcpy(array, bin->blocks, bin->count * sizeof(void *));
@@ -97,6 +131,16 @@ static bool grow(struct kgc__cache *c, unsigned class)
     return true;
 }
 
+/* The first n blocks of a bin are gone; no thread counts them any more. */
+static void drop_first(struct kgc__bin *bin, unsigned n)
+{
+    unsigned left = bin->count - n;
+    if (left != 0)
+        memmove(bin->blocks, bin->blocks + n, left * sizeof(void *));
+    __atomic_store_n(&bin->count, (uint16_t)left, __ATOMIC_RELAXED);
+    kgc__bin_count(bin, -(size_t)n);
+}
+
 /* Gives the first n blocks of a bin back. */
 static void give_back(struct kgc__cache *c, unsigned class, unsigned n)
 {
@@ -105,18 +149,32 @@ static void give_back(struct kgc__cache *c, unsigned class, unsigned n)
     bool large = class > KGC__FAST_CLASSES;
     int flags = !large && c->tcache != 0 ? (int)MALLOCX_TCACHE(c->tcache - 1) : (int)MALLOCX_TCACHE_NONE;
     for (unsigned i = 0; i < n; i++) {
-        if (large && c->kind->scanned)
+        if (size >= KGC__MARK_LATER_FROM && c->kind->scanned)
             kgc__unmark(bin->blocks[i], size);
         dallocx(bin->blocks[i], flags);
     }
     if (large)
         c->large -= n * size;
-    unsigned left = bin->count - n;
-    if (left != 0)
-        memmove(bin->blocks, bin->blocks + n, left * sizeof(void *));
-    __atomic_store_n(&bin->count, (uint16_t)left, __ATOMIC_RELAXED);
-    kgc__bin_count(bin, -(size_t)n);
+    drop_first(bin, n);
     kgc__explicit_gave(atomic_load(&c->kind->explicit), n * size);
+}
+
+/* Leaves the first n blocks of a small class to other threads, as far as these
+   want them.  How many they were.  Caller holds the lock. */
+static unsigned bequeath(struct kgc__cache *c, unsigned class, unsigned n)
+{
+    struct kgc__bin *bin = &c->bins[class];
+    n = kgc__exchange_put(atomic_load(&c->kind->explicit), class, bin->blocks, n);
+    if (n != 0)
+        drop_first(bin, n);
+    return n;
+}
+
+void kgc__cache_bequeath(struct kgc__cache *c)
+{
+    for (unsigned class = 1; class <= KGC__FAST_CLASSES && c->kind->rooted; class ++)
+        if (c->bins[class].count != 0)
+            bequeath(c, class, c->bins[class].count);
 }
 
 /* Classes that were quiet go back to their first size.  jemalloc's own caches
@@ -157,14 +215,21 @@ void kgc__cache_put(struct kgc__cache *c, unsigned class, void *p)
     bool large = class > KGC__FAST_CLASSES;
     bool fits = (!large || has_room_for_large(c, size)) && (bin->count < bin->limit || grow(c, class));
     if (!fits && bin->limit > 1 && !large) {
-        give_back(c, class, bin->limit / 2u);
+        unsigned half = bin->limit / 2u;
+        if (c->kind->rooted) {
+            kgc__explicit_lock();
+            half -= bequeath(c, class, half);
+            kgc__explicit_unlock();
+        }
+        if (half != 0)
+            give_back(c, class, half);
         fits = true;
     }
     if (fits) {
         kgc__bin_push(bin, p, bin->limit);
         c->large += large ? size : 0;
     } else {
-        if (large && c->kind->scanned)
+        if (size >= KGC__MARK_LATER_FROM && c->kind->scanned)
             kgc__unmark(p, size);
         kgc__bin_count(bin, (size_t)-1);
         dallocx(p, MALLOCX_TCACHE_NONE);
@@ -197,6 +262,13 @@ void *kgc__cache_take(struct kgc__cache *c, unsigned class)
     note_transfer(c, class);
     unsigned wanted =
         class <= KGC__FAST_CLASSES && (bin->limit != 0 || grow(c, class)) ? first_limit(class) / 2 : 1;
+    if (c->kind->rooted && class <= KGC__FAST_CLASSES && bin->limit != 0) {
+        unsigned got = kgc__exchange_take(atomic_load(&c->kind->explicit), class, bin->blocks, bin->limit);
+        __atomic_store_n(&bin->count, (uint16_t)got, __ATOMIC_RELAXED);
+        kgc__bin_count(bin, got);
+        if (got != 0)
+            return kgc__bin_pop(bin);
+    }
     p = take_one(c, class);
     for (void *q; p != NULL && bin->count + 1u < wanted && (q = take_one(c, class)) != NULL;)
         kgc__bin_push(bin, q, bin->limit);

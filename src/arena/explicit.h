@@ -12,7 +12,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-enum { KGC__ARENAS_MAX = 64, KGC__SLOTS = 4096 };
+enum { KGC__ARENAS_MAX = 64, KGC__SLOTS = 4096, KGC__NO_SLOT = KGC__SLOTS - 1 };
 
 /*
  * Free blocks of one class, for one thread.  The thread alone writes; others
@@ -35,14 +35,21 @@ struct kgc__bin {
 struct kgc__cache {
     struct kgc__bin bins[KGC__CLASSES + 1]; /* by class; 0 is unused */
     kgc_kind *kind;
-    unsigned arena;                  /* jemalloc's index */
-    int flags;                       /* for mallocx(): that arena, and the tcache */
-    unsigned tcache;                 /* jemalloc's index plus 1; 0: it had none left */
-    unsigned transfers;              /* between bins and jemalloc */
-    uint64_t stirred;                /* a bit for each class: it had one lately */
-    size_t grown;                    /* bytes of blocks by which limits were raised */
-    size_t large;                    /* bytes of cached blocks above KGC__FAST_MAX */
+    unsigned arena;        /* jemalloc's index */
+    int flags;             /* for mallocx(): that arena, and the tcache */
+    unsigned tcache;       /* jemalloc's index plus 1; 0: it had none left */
+    unsigned transfers;    /* between bins and jemalloc */
+    uint64_t stirred;      /* a bit for each class: it had one lately */
+    size_t grown;          /* bytes of blocks by which limits were raised */
+    size_t large;          /* bytes of cached blocks above KGC__FAST_MAX */
+    unsigned char *blocks; /* rooted kinds of one range: the byte of address 0 in arena/blocks.h; else NULL */
     struct kgc__cache *next, **home; /* the kind's list; the place in the thread's table */
+};
+
+/* Free blocks of a class between threads: see exchange.c.  Under the lock. */
+struct kgc__exchange {
+    unsigned count;
+    void **blocks; /* NULL: none were here yet */
 };
 
 struct kgc__explicit {
@@ -52,12 +59,14 @@ struct kgc__explicit {
     unsigned turn;                   /* which arena the next thread gets */
     _Atomic size_t bytes;            /* live blocks that no cache counts; wraps */
     _Atomic size_t held, peak;       /* bytes that jemalloc gave us and has not back, now and at most */
+    _Atomic size_t took;             /* bytes that jemalloc gave us so far, in all */
     _Atomic size_t handed;           /* bytes that hooks had handed out when kgc__explicit_took() gave back */
     _Atomic size_t cache_limit;      /* bytes by which a thread's cache may grow: see cache.c */
     _Atomic size_t slack;            /* free bytes that may wait to be given back: see kgc__explicit_gave() */
     _Atomic int decay;               /* kgc_decay */
     _Atomic long decay_ms;
-    struct kgc__cache *caches; /* of all threads */
+    struct kgc__cache *caches;                            /* of all threads */
+    struct kgc__exchange exchange[KGC__FAST_CLASSES + 1]; /* by class; of the rooted heap only */
 };
 
 /* ---- arenas.c ---- */
@@ -70,6 +79,24 @@ struct kgc__explicit *kgc__explicit_of(kgc_kind *kind);
 bool kgc__explicit_arena(struct kgc__explicit *x, unsigned *index);
 /* Live bytes. */
 size_t kgc__explicit_live(struct kgc__explicit *x);
+
+/* ---- arena.c, for the rooted heap ---- */
+
+/* A block of the kind's, not counting on the thread's array of free blocks;
+   NULL with errno ENOMEM and kgc_last_error() set. */
+void *kgc__explicit_take(kgc_kind *kind, size_t size, bool zero);
+/* The same; alignment is a power of two. */
+void *kgc__explicit_take_aligned(kgc_kind *kind, size_t alignment, size_t size);
+/* The block at p is free. */
+void kgc__explicit_release(kgc_kind *kind, void *p);
+/* Usable bytes of the block at p. */
+size_t kgc__explicit_size(const void *p);
+/* Changes its size where it is: at least `size` bytes after it, or false and unchanged. */
+bool kgc__explicit_resize(kgc_kind *kind, void *p, size_t size);
+
+/* Calls fn for the memory that jemalloc's records of explicit memory are in.
+   Takes no lock. */
+void kgc__explicit_visit_records(void (*fn)(char *lo, char *hi, void *), void *arg);
 
 /* ---- policy.c ---- */
 
@@ -109,6 +136,15 @@ void kgc__explicit_unlock(void);
 /* The calling thread's caches by the kind's slot; never NULL. */
 extern __thread struct kgc__cache **kgc__caches KGC__INITIAL_EXEC;
 
+/* Caches are made without jemalloc's behind them, which names blocks in memory
+   that cannot be told from the program's.  Set before the first is made. */
+extern bool kgc__caches_alone;
+
+/* The calling thread's cache of this kind, again, for who cannot afford the
+   table; NULL: none.  The kind is set once, before it is used, and never closed. */
+extern __thread struct kgc__cache *kgc__direct_cache KGC__INITIAL_EXEC;
+extern kgc_kind *kgc__direct_kind;
+
 /* NULL: none yet. */
 static inline struct kgc__cache *kgc__cache_of(const kgc_kind *kind)
 {
@@ -126,6 +162,23 @@ void *kgc__cache_take(struct kgc__cache *c, unsigned class);
 void kgc__cache_put(struct kgc__cache *c, unsigned class, void *p);
 /* Gives all that it holds back, the tcache's blocks too. */
 void kgc__cache_flush(struct kgc__cache *c);
+/* Leaves to other threads what they may use.  Caller holds the lock. */
+void kgc__cache_bequeath(struct kgc__cache *c);
+/* Room for so many blocks, a power of two from 8 to 2,048; NULL: no memory.  Caller holds the lock. */
+void **kgc__array_take(unsigned slots);
+
+/* ---- exchange.c ---- */
+
+/* Leaves up to n free blocks for other threads; how many found room.  Caller
+   holds the lock. */
+unsigned kgc__exchange_put(struct kgc__explicit *x, unsigned class, void **from, unsigned n);
+/* Takes up to n of them. */
+unsigned kgc__exchange_take(struct kgc__explicit *x, unsigned class, void **to, unsigned n);
+size_t kgc__exchange_bytes(const struct kgc__explicit *x);
+/* Gives all of them back to jemalloc. */
+void kgc__exchange_flush(struct kgc__explicit *x);
+/* Calls fn for the memory that arrays of free blocks are in. */
+void kgc__cache_visit_arrays(void (*fn)(char *lo, char *hi, void *), void *arg);
 /* For a cache that is empty or forgotten.  Caller holds the lock. */
 void kgc__cache_drop_arrays(struct kgc__cache *c);
 /* Every thread's, forgotten without giving blocks back: for arenas that are

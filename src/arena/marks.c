@@ -39,9 +39,14 @@ void kgc__mark(void *p, size_t size, unsigned class)
         __atomic_store_n(mark, (unsigned char)class, __ATOMIC_RELAXED);
         return;
     }
-    const unsigned char *last = kgc__mark_of(kind, (char *)p + size - 1);
-    for (; mark <= last; mark++)
-        __atomic_store_n(mark, (unsigned char)class, __ATOMIC_RELAXED);
+    size_t later = (size_t)(kgc__mark_of(kind, (char *)p + size - 1) - mark);
+    if (size < KGC__MARK_LATER_FROM) {
+        memset(mark, (int)class, later + 1);
+        return;
+    }
+    *mark = (unsigned char)class;
+    for (size_t k = 1, power = 0; k <= later; k *= 2, power++)
+        memset(mark + k, (int)(KGC__MARK_LATER + power), k <= later - k + 1 ? k : later - k + 1);
 }
 
 void kgc__unmark(void *p, size_t size)
@@ -50,10 +55,5 @@ void kgc__unmark(void *p, size_t size)
     unsigned char *mark = kind != NULL ? kgc__mark_of(kind, p) : NULL;
     if (mark == NULL)
         return;
-    /* With pages of 64 KiB the ends may share a page with other blocks. */
-    const size_t unit = (size_t)1 << KGC__MARK_SHIFT;
-    char *start = (char *)kgc__round_up((uintptr_t)p, unit);
-    const unsigned char *end = kgc__mark_of(kind, (char *)p + size);
-    for (mark = kgc__mark_of(kind, start); mark < end; mark++)
-        __atomic_store_n(mark, 0, __ATOMIC_RELAXED);
+    memset(mark, 0, (size_t)(kgc__mark_of(kind, (char *)p + size - 1) - mark) + 1);
 }

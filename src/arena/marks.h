@@ -22,7 +22,13 @@
 #include "kind/kind.h"
 #include <string.h>
 
-enum { KGC__MARK_SHIFT = 12 };
+/*
+ * Blocks of at least KGC__MARK_LATER_FROM bytes, which share no page with
+ * others, have their class in the first page's byte only.  The k-th after it
+ * has KGC__MARK_LATER + floor(log2(k)), so that the first is found in few
+ * steps (scanned kinds only).
+ */
+enum { KGC__MARK_SHIFT = 12, KGC__MARK_LATER = 128, KGC__MARK_LATER_FROM = 16 * 1024 };
 
 /* The kind, a member for tiers and ratios, whose range p lies in; NULL:
    nobody's, or a kind of the caller's hooks. */
@@ -50,7 +56,7 @@ static inline unsigned kgc__class_at(kgc_kind *kind, const void *p)
 int kgc__marks_make(kgc_kind *kind);
 /* p, of `size` bytes usable, is handed out. */
 void kgc__mark(void *p, size_t size, unsigned class);
-/* p, cleared and of more than KGC__FAST_MAX bytes, is free: the collector passes over it. */
+/* p, cleared and of at least KGC__MARK_LATER_FROM bytes, is free: the collector passes over it. */
 void kgc__unmark(void *p, size_t size);
 
 #endif

@@ -81,6 +81,7 @@ static size_t handed_out(kgc_kind *kind)
 void kgc__explicit_took(struct kgc__explicit *x, size_t size)
 {
     size_t held = atomic_fetch_add(&x->held, size) + size;
+    atomic_fetch_add_explicit(&x->took, size, memory_order_relaxed);
     if (held > atomic_load(&x->peak))
         atomic_store(&x->peak, held); /* two threads: the lower one may win, which makes little difference */
     /* The kind has grown by the slack although that much is free: jemalloc uses
@@ -103,7 +104,7 @@ void kgc__explicit_gave(struct kgc__explicit *x, size_t size)
 
 void kgc__explicit_set_slack(struct kgc__explicit *x)
 {
-    const size_t most_cached = 4 * KGC_MIB, most_slack = 64 * KGC_MIB;
+    const size_t most_cached = (x->kind->rooted ? 16 : 4) * KGC_MIB, most_slack = 64 * KGC_MIB;
     size_t limit = kgc__explicit_limit(x->kind);
     kgc_decay decay = (kgc_decay)atomic_load(&x->decay);
     size_t cached = limit / 32 < most_cached ? limit / 32 : most_cached;
@@ -158,6 +159,7 @@ int kgc_kind_purge(kgc_kind *kind)
     struct kgc__cache *c = kgc__cache_of(kind);
     if (c != NULL)
         kgc__cache_flush(c);
+    kgc__exchange_flush(x);
     kgc__explicit_purge(x);
     return 0;
 }
@@ -183,6 +185,8 @@ int kgc_kind_reset(kgc_kind *kind)
     if (kind == NULL)
         return bad_kind("kgc_kind_reset");
     kind = kgc__kind_root(kind);
+    if (kind->rooted)
+        return kgc__fail(EBUSY, "kgc_kind_reset: \"%s\" is the rooted heap's", kind->name);
     struct kgc__explicit *x = atomic_load(&kind->explicit);
     if (x == NULL)
         return 0;

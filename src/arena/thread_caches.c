@@ -7,6 +7,7 @@
  * table is made at first use and goes, with all that it leads to, in each
  * round of destructors; later destructors may make a new one.
  */
+#include "arena/blocks.h"
 #include "arena/explicit.h"
 #include "base/message.h"
 #include "os/meta.h"
@@ -17,15 +18,30 @@
 #include <pthread.h>
 #include <string.h>
 
-/* For threads that have none: nothing is ever written to it. */
+/* For threads that have none: nothing is ever written to it, nor to any table's KGC__NO_SLOT. */
 static struct kgc__cache *no_caches[KGC__SLOTS];
 
 __thread struct kgc__cache **kgc__caches KGC__INITIAL_EXEC = no_caches;
+__thread struct kgc__cache *kgc__direct_cache KGC__INITIAL_EXEC;
+kgc_kind *kgc__direct_kind;
 static __thread unsigned rounds KGC__INITIAL_EXEC; /* of destructors that were seen */
+
+bool kgc__caches_alone;
 
 static pthread_key_t key;
 static bool key_made;            /* under the lock */
 static struct kgc__cache *spare; /* under the lock */
+
+/* Tables of threads that have ended, empty again; linked through their last
+   places.  Programs that make a thread for each task make many. */
+enum { SPARE_TABLES = 16 };
+static struct kgc__cache **spare_tables; /* under the lock */
+static unsigned spare_table_count;       /* under the lock */
+
+static void ***link_of(struct kgc__cache **table)
+{
+    return (void ***)(void *)&table[KGC__NO_SLOT];
+}
 
 /* Takes c out of its kind's list and of its thread's table.  Caller holds the lock. */
 static void unlink_cache(struct kgc__explicit *x, struct kgc__cache *c)
@@ -84,6 +100,7 @@ static void in_destructors(void *value)
 {
     struct kgc__cache **table = value;
     kgc__caches = no_caches;
+    kgc__direct_cache = NULL;
     rounds++;
     kgc__explicit_lock();
     for (size_t slot = 0; slot < KGC__SLOTS; slot++) {
@@ -91,46 +108,72 @@ static void in_destructors(void *value)
         if (c == NULL)
             continue;
         struct kgc__explicit *x = atomic_load(&c->kind->explicit);
+        kgc__cache_bequeath(c);
         kgc__cache_flush(c);
         settle(x, c);
         destroy_tcache(c);
         unlink_cache(x, c);
     }
+    bool keep = spare_table_count < SPARE_TABLES;
+    if (keep) {
+        *link_of(table) = (void **)spare_tables;
+        spare_tables = table;
+        spare_table_count++;
+    }
     kgc__explicit_unlock();
-    kgc__os_release(table, KGC__SLOTS * sizeof *table);
+    if (!keep)
+        kgc__os_release(table, KGC__SLOTS * sizeof *table);
 }
 
-/* A table for the calling thread.  Caller holds the lock. */
+/* An empty table. */
+static struct kgc__cache **take_table(void)
+{
+    kgc__explicit_lock();
+    struct kgc__cache **table = spare_tables;
+    if (table != NULL) {
+        spare_tables = (struct kgc__cache **)*link_of(table);
+        spare_table_count--;
+        *link_of(table) = NULL;
+    }
+    kgc__explicit_unlock();
+    return table != NULL ? table : kgc__os_map_plain(KGC__SLOTS * sizeof *table);
+}
+
+static bool make_key(void)
+{
+    kgc__explicit_lock();
+    bool made = key_made || pthread_key_create(&key, in_destructors) == 0;
+    key_made = made;
+    kgc__explicit_unlock();
+    return made;
+}
+
+/*
+ * A table for the calling thread.  Without the lock: pthread_setspecific() may
+ * call calloc(), and where that is ours it comes back to here and goes without.
+ */
 static bool make_table(void)
 {
+    static __thread bool busy KGC__INITIAL_EXEC;
     if (kgc__caches != no_caches)
         return true;
     /* In the last round nobody would clean up any more. */
-    if (rounds >= PTHREAD_DESTRUCTOR_ITERATIONS - 1)
+    if (busy || rounds >= PTHREAD_DESTRUCTOR_ITERATIONS - 1)
         return false;
-    if (!key_made && pthread_key_create(&key, in_destructors) != 0)
-        return false;
-    key_made = true;
-    struct kgc__cache **table = kgc__os_map_plain(KGC__SLOTS * sizeof *table);
-    if (table == NULL)
-        return false;
-    if (pthread_setspecific(key, table) != 0) {
+    busy = true;
+    struct kgc__cache **table = make_key() ? take_table() : NULL;
+    if (table != NULL && pthread_setspecific(key, table) == 0)
+        kgc__caches = table;
+    else if (table != NULL)
         kgc__os_release(table, KGC__SLOTS * sizeof *table);
-        return false;
-    }
-    kgc__caches = table;
-    return true;
+    busy = false;
+    return kgc__caches != no_caches;
 }
 
 static struct kgc__cache *make_cache(struct kgc__explicit *x)
 {
     unsigned arena, tcache;
     size_t size = sizeof tcache;
-    if (!make_table()) {
-        kgc__fail(ENOMEM, "\"%s\": no cache for this thread: it is ending, or memory is short",
-                  x->kind->name);
-        return NULL;
-    }
     if (!kgc__explicit_arena(x, &arena))
         return NULL;
     struct kgc__cache *c = spare;
@@ -144,24 +187,35 @@ static struct kgc__cache *make_cache(struct kgc__explicit *x)
     c->kind = x->kind;
     c->arena = arena;
     c->flags = (int)(MALLOCX_ARENA(arena) | MALLOCX_TCACHE_NONE);
-    if (mallctl("tcache.create", &tcache, &size, NULL, 0) == 0) { /* jemalloc has 4,093 */
+    if (!kgc__caches_alone &&
+        mallctl("tcache.create", &tcache, &size, NULL, 0) == 0) { /* jemalloc has 4,093 */
         c->tcache = tcache + 1;
         c->flags = (int)(MALLOCX_ARENA(arena) | MALLOCX_TCACHE(tcache));
     }
+    unsigned char *blocks = atomic_load(&x->kind->blocks);
+    if (blocks != NULL && x->kind->rooted)
+        c->blocks = blocks - ((uintptr_t)x->kind->space.range.base >> KGC__BLOCK_SHIFT);
     c->home = &kgc__caches[x->kind->slot];
     c->next = x->caches;
     x->caches = c;
     __atomic_store_n(c->home, c, __ATOMIC_RELAXED);
+    if (x->kind == kgc__direct_kind)
+        kgc__direct_cache = c;
     return c;
 }
 
 struct kgc__cache *kgc__cache_make(struct kgc__explicit *x)
 {
     struct kgc__cache *c = kgc__cache_of(x->kind);
-    if (c == NULL) {
-        kgc__explicit_lock();
-        c = make_cache(x);
-        kgc__explicit_unlock();
+    if (c != NULL)
+        return c;
+    if (!make_table()) {
+        kgc__fail(ENOMEM, "\"%s\": no cache for this thread: it is ending, or memory is short",
+                  x->kind->name);
+        return NULL;
     }
+    kgc__explicit_lock();
+    c = make_cache(x);
+    kgc__explicit_unlock();
     return c;
 }

@@ -16,6 +16,7 @@
 enum kgc__rank {
     KGC__RANK_START = 1, /* collect/start.c: first use; taken before libgc's lock */
     KGC__RANK_FINALIZER, /* collect/finalize.c: the finalizer thread's mailbox */
+    KGC__RANK_ROOTED,    /* rooted/kind.c: opening the rooted heap's kind */
     KGC__RANK_KINDS,     /* kind/registry.c: opening and closing kinds */
     KGC__RANK_EXPLICIT   /* arena/arenas.c: arenas and lists of caches; before jemalloc's own */
 };

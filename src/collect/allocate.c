@@ -149,15 +149,18 @@ void kgc_release(void *p)
         return;
     int kind;
     size_t size;
+    kgc_kind *kind_of_p;
     const void *base = GC_base(p);
     if (kgc__is_collectable(p, &kind, &size))
         release(p);
+    else if (kgc__kind_use_of(p, &kind_of_p) == KGC__EXPLICIT && kind_of_p->rooted)
+        kgc__fatal("kgc_release: %p is a rooted block; kgc_free() frees it", p);
     else if (base == NULL)
         kgc__fatal("kgc_release: %p does not belong to the GC heap, or was released already", p);
     else if (base != p)
         kgc__fatal("kgc_release: %p points into an object, not at its start", p);
     else
-        kgc__fatal("kgc_release: %p is a rooted block; kgc_free() frees it", p);
+        kgc__fatal("kgc_release: %p is one of libgc's uncollectable objects; GC_free() frees it", p);
 }
 
 void *kgc_base(const void *p)

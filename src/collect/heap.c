@@ -6,6 +6,7 @@
 #include "base/message.h"
 #include "collect/libgc.h"
 #include "collect/start.h"
+#include "kind/kind.h"
 #include "section/callbacks.h"
 #include "section/event.h"
 #include "section/section.h"
@@ -77,22 +78,30 @@ int kgc_heap_set_limit(size_t bytes)
 
 static void *default_oom(size_t size)
 {
+    if (!atomic_load(&kgc__collector_in_use))
+        return NULL;                              /* libgc's would warn of a heap that there is not */
     GC_oom_func program = kgc__callback_oom_fn(); /* or libgc's */
     return program != NULL ? program(size) : NULL;
 }
 
 __thread void *kgc__oom_object __attribute__((tls_model("initial-exec")));
 
-void *kgc__out_of_memory(size_t size)
+void *kgc__ask_oom_function(size_t size)
 {
     kgc__emit(KGC_EVENT_OUT_OF_MEMORY, size, NULL);
     kgc_oom_fn fn = atomic_load(&oom_fn);
     void *p = (fn != NULL ? fn : default_oom)(size);
-    if (p == NULL) {
-        kgc__fail(ENOMEM, "the GC heap cannot grow for an object of %zu bytes", size);
+    if (p == NULL)
         errno = ENOMEM;
-    }
     kgc__oom_object = p;
+    return p;
+}
+
+void *kgc__out_of_memory(size_t size)
+{
+    void *p = kgc__ask_oom_function(size);
+    if (p == NULL)
+        kgc__fail(ENOMEM, "the GC heap cannot grow for an object of %zu bytes", size);
     return p;
 }
 

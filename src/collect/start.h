@@ -52,6 +52,8 @@ static inline bool kgc__enter(void)
 /* The allocation failed for good: emits the event, asks the out-of-memory
    function, and sets errno to ENOMEM when that returns NULL. */
 void *kgc__out_of_memory(size_t size);
+/* The same without a text of its own. */
+void *kgc__ask_oom_function(size_t size);
 /* What it returned last in this thread. */
 extern __thread void *kgc__oom_object __attribute__((tls_model("initial-exec")));
 /* Chains our out-of-memory function to libgc's. */

@@ -10,11 +10,14 @@
  * destructor waits for libgc's.  dlopen(3) needs no help, and could not be
  * interposed without changing where it looks for libraries.
  */
+#include "collect/unload.h"
 #include "base/next.h"
 #include "collect/libgc.h"
 #include "collect/start.h"
 #include <dlfcn.h>
 #include <stdbool.h>
+
+void (*kgc__after_dlclose)(void);
 
 __attribute__((visibility("default"))) int dlclose(void *module)
 {
@@ -24,5 +27,7 @@ __attribute__((visibility("default"))) int dlclose(void *module)
     int result = KGC__NEXT(dlclose)(module);
     if (in_use)
         GC_enable();
+    if (kgc__after_dlclose != NULL)
+        kgc__after_dlclose();
     return result;
 }

@@ -92,9 +92,7 @@ static void clear_marks(struct kgc__space *s, const void *p, size_t size)
     unsigned char *marks = atomic_load_explicit(&s->marks, memory_order_acquire);
     if (marks == NULL || !s->clear_marks)
         return;
-    size_t first = (size_t)((const char *)p - s->range.base) >> MARK_SHIFT;
-    for (size_t i = first; i < first + (size >> MARK_SHIFT); i++)
-        __atomic_store_n(&marks[i], 0, __ATOMIC_RELAXED);
+    memset(marks + ((size_t)((const char *)p - s->range.base) >> MARK_SHIFT), 0, size >> MARK_SHIFT);
 }
 
 static bool dalloc(extent_hooks_t *hooks, void *p, size_t size, bool committed, unsigned arena)

@@ -34,6 +34,8 @@ struct kgc__collector {
     void (*forget)(kgc_kind *);                  /* in exclude(): the kind is about to go */
 };
 extern struct kgc__collector kgc__collector;
+/* Has a collector heap in this process?  While it has none, what freed blocks hold keeps nothing alive. */
+extern _Atomic bool kgc__collector_in_use;
 
 /* See hugetlb.c. */
 struct kgc__hugetlb {
@@ -69,6 +71,7 @@ struct kgc_kind {
     _Atomic unsigned long *locked_pages; /* a bit for each page of the range; NULL: another family */
     struct kgc__span fixed; /* the caller's range: see fixed.c; its start is NULL: another family */
     bool scanned;        /* a member's: its parent's */
+    bool rooted;         /* the rooted heap's own: see arena/blocks.h.  A member's: its parent's */
     unsigned arenas_max; /* most jemalloc arenas, 1 to 64; see kgc_kind_options */
     kgc_decay decay;     /* how the arenas that are made start; then the arena layer's affair */
     long decay_ms;
@@ -78,7 +81,8 @@ struct kgc_kind {
     bool fell_back;          /* "preferred", and what it names is not there */
     _Atomic unsigned fallbacks;
 
-    _Atomic unsigned pins; /* uses that forbid closing: the heap's kind */
+    _Atomic unsigned pins; /* uses that forbid closing: the heap's kind, the rooted heap's */
+    _Atomic(unsigned char *) blocks; /* arena/blocks.h; NULL unless rooted */
 
     const struct kgc__explicit_ops *explicit_ops; /* NULL until explicit memory is asked for */
     _Atomic(struct kgc__explicit *) explicit;     /* NULL until explicit memory is asked for */

@@ -23,10 +23,12 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum { KINDS_MAX = 4096 };
+/* One less than threads' tables have places: the last stands for no kind (KGC__NO_SLOT). */
+enum { KINDS_MAX = 4095 };
 
 static kgc__lock lock = KGC__LOCK_INIT(KGC__RANK_KINDS);
 static _Atomic(kgc_kind *) open_kinds[KINDS_MAX];
+static _Atomic size_t places; /* of the table that were ever in use: the others need not be looked at */
 static kgc_kind *spare; /* closed records, linked through `parent` */
 
 static int start_nothing(void)
@@ -43,6 +45,8 @@ static void do_nothing(kgc_kind *kind)
 {
     (void)kind;
 }
+
+_Atomic bool kgc__collector_in_use;
 
 struct kgc__collector kgc__collector = {
     .start = start_nothing, .exclude = call, .withdraw = do_nothing, .forget = do_nothing};
@@ -82,6 +86,9 @@ int kgc__kind_register(kgc_kind *kind)
         if (atomic_load(&open_kinds[i]) == NULL &&
             atomic_compare_exchange_strong(&open_kinds[i], &none, kind)) {
             kind->slot = (unsigned)i;
+            size_t seen = atomic_load(&places);
+            while (seen <= i && !atomic_compare_exchange_weak(&places, &seen, i + 1))
+                ;
             for (unsigned m = 0; m < kind->members; m++)
                 kind->member[m]->slot = (unsigned)i;
             return 0;
@@ -302,7 +309,7 @@ enum kgc__use kgc__kind_use_of(const void *p, kgc_kind **out)
 
 void kgc_kind_visit(void (*fn)(kgc_kind *, void *), void *arg)
 {
-    for (size_t i = 0; i < KINDS_MAX; i++) {
+    for (size_t i = 0, n = atomic_load(&places); i < n; i++) {
         kgc_kind *kind = atomic_load(&open_kinds[i]);
         if (kind == NULL)
             continue;

@@ -1,25 +1,67 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * malloc(3)'s interface over libgc's uncollectable objects.
+ * malloc(3)'s interface over the rooted heap.
  *
- * A block is an uncollectable object, or lies inside one when its alignment
- * asks for it: then the object's first words name the block.  live.c knows
- * the blocks that are allocated; everything else that is given to kgc_free()
- * is misuse, and is told apart here.  libgc locks; nothing here does.
+ * The common paths take a block from the calling thread's array of free blocks
+ * (arena/explicit.h) and store its byte (arena/blocks.h), or check the byte,
+ * clear it and put the block back.  Everything else goes to the arena layer.
+ * Nothing here locks.
  */
+#include "arena/blocks.h"
+#include "arena/marks.h"
 #include "base/check.h"
 #include "base/message.h"
-#include "base/size.h"
-#include "collect/libgc.h"
 #include "collect/start.h"
-#include "kind/kind.h"
-#include "rooted/live.h"
+#include "rooted/kind.h"
+#include "rooted/misuse.h"
+#include "rooted/rooted.h"
 #include <errno.h>
 #include <kindgc/malloc.h>
 #include <stdint.h>
 #include <string.h>
 
-enum { ALIGNMENT = 16 };
+enum { ALIGNMENT = 16, MOST_EXTRA = 8 };
+
+static struct kgc__rooted_tail tail;
+void (*kgc__rooted_took)(void);
+static bool (*release_stranger)(void *p);
+
+void kgc__rooted_set_stranger(bool (*release)(void *p))
+{
+    release_stranger = release;
+}
+
+void kgc__rooted_set_tail(const struct kgc__rooted_tail *wanted)
+{
+    KGC_CHECK(wanted->extra <= MOST_EXTRA && (wanted->born == NULL || wanted->extra == MOST_EXTRA));
+    tail = *wanted;
+    kgc__rooted.extra = wanted->extra;
+    if (wanted->born != NULL)
+        kgc__rooted_go_long();
+}
+
+bool kgc__rooted_owns(const void *p)
+{
+    if ((uintptr_t)p - kgc__rooted.base < atomic_load_explicit(&kgc__rooted.units, memory_order_relaxed)
+                                              << KGC__BLOCK_SHIFT)
+        return true;
+    kgc_kind *kind;
+    return kgc__kind_use_of(p, &kind) == KGC__EXPLICIT && kind->rooted;
+}
+
+size_t kgc__rooted_taken(void)
+{
+    kgc_kind *kind = kgc__rooted_kind();
+    struct kgc__explicit *x = kind != NULL ? atomic_load(&kind->explicit) : NULL;
+    return x != NULL ? atomic_load_explicit(&x->took, memory_order_relaxed) : 0;
+}
+
+static void *too_large(const char *function, size_t size)
+{
+    kgc__fail(ENOMEM, "%s: %zu bytes, or what was multiplied to them, are more than any block can have",
+              function, size);
+    return kgc__ask_oom_function(size);
+}
 
 static void *fail(int error)
 {
@@ -27,66 +69,83 @@ static void *fail(int error)
     return NULL;
 }
 
-/* An uncollectable object, zeroed.  size at most PTRDIFF_MAX. */
-static void *new_object(size_t size)
+/* A block of a size below `end` from the calling thread's free ones, not
+   cleared; NULL: the long way. */
+static inline void *take_from(size_t end, size_t size)
 {
-    void *p = GC_malloc_uncollectable(size);
-    return p != NULL ? p : fail(ENOMEM);
+    struct kgc__cache *c = kgc__direct_cache;
+    if (kgc__unlikely(size >= end || c == NULL))
+        return NULL;
+    unsigned class = kgc__rooted.class_of[(size + kgc__rooted.extra + 15) >> 4];
+    struct kgc__bin *bin = &c->bins[class];
+    unsigned n = __atomic_load_n(&bin->count, __ATOMIC_RELAXED);
+    if (kgc__unlikely(n == 0))
+        return NULL;
+    char *p = bin->blocks[n - 1];
+    __atomic_store_n(&bin->count, (uint16_t)(n - 1), __ATOMIC_RELAXED);
+    c->blocks[(uintptr_t)p >> KGC__BLOCK_SHIFT] = (unsigned char)class;
+    return p;
 }
 
-/* The block at p, in the object at base, is the caller's. */
-static void *hand_out(void *p, void *base)
+static inline void *take_fast(size_t size)
 {
-    if (kgc__live_set(p))
-        return p;
-    GC_free(base);
-    return fail(ENOMEM);
+    return take_from(atomic_load_explicit(&kgc__rooted.plain_end, memory_order_relaxed), size);
+}
+
+/* The same for a block that somebody must see. */
+static inline void *take_seen(size_t size, bool zero)
+{
+    void *p = take_from(atomic_load_explicit(&kgc__rooted.seen_end, memory_order_relaxed), size);
+    if (kgc__unlikely(p == NULL))
+        return NULL;
+    if (zero)
+        memset(p, 0, size);
+    tail.born(p, size, kgc__tail_of(p, kgc__class_size(kgc__class_of(size + kgc__rooted.extra))));
+    return p;
+}
+
+/* The block is the caller's, who asked for `size` bytes. */
+static void *hand_out(void *p, size_t size)
+{
+    if (p == NULL)
+        return kgc__ask_oom_function(size); /* the arena layer has said why */
+    kgc__block_born(p);
+    if (tail.born != NULL)
+        tail.born(p, size, kgc__tail_of(p, kgc__explicit_size(p)));
+    if (kgc__rooted_took != NULL)
+        kgc__rooted_took();
+    return p;
+}
+
+static __attribute__((noinline)) void *take_slowly(size_t size, size_t alignment, bool zero)
+{
+    void *seen = tail.born != NULL && alignment <= ALIGNMENT ? take_seen(size, zero) : NULL;
+    if (seen != NULL)
+        return seen;
+    if (size > PTRDIFF_MAX)
+        return too_large("kgc_malloc", size);
+    kgc_kind *kind = kgc__rooted_kind();
+    if (kind == NULL)
+        return NULL; /* errno is set */
+    size_t sum = size + kgc__rooted.extra;
+    if (alignment <= ALIGNMENT)
+        return hand_out(kgc__explicit_take(kind, sum, zero), size);
+    return hand_out(kgc__explicit_take_aligned(kind, alignment, sum), size);
 }
 
 void *kgc_malloc(size_t size)
 {
-    if (kgc__unlikely(!kgc__enter()))
-        return NULL;
-    if (kgc__unlikely(size > PTRDIFF_MAX))
-        return kgc__out_of_memory(size);
-    void *p = new_object(size);
-    return p != NULL ? hand_out(p, p) : NULL;
+    void *p = take_fast(size);
+    return kgc__likely(p != NULL) ? p : take_slowly(size, ALIGNMENT, false);
 }
 
 void *kgc_calloc(size_t count, size_t size)
 {
     size_t sum;
-    return kgc_malloc(__builtin_mul_overflow(count, size, &sum) ? SIZE_MAX : sum);
-}
-
-/* What the object of an aligned block begins with. */
-struct aligned {
-    uintptr_t check;
-    void *block;
-};
-#define ALIGNED_CHECK ((uintptr_t)0xa11e9ed0b10c5eedu)
-_Static_assert(sizeof(struct aligned) <= ALIGNMENT, "it lies before the first place for a block");
-
-/* alignment is a power of two above 16. */
-static void *new_aligned(size_t alignment, size_t size)
-{
-    size_t sum;
-    if (__builtin_add_overflow(size, alignment, &sum) || sum > PTRDIFF_MAX)
-        return kgc__out_of_memory(SIZE_MAX);
-    struct aligned *base = new_object(sum);
-    if (base == NULL)
-        return NULL;
-    void *p = (void *)kgc__round_up((uintptr_t)(base + 1), alignment);
-    base->check = ALIGNED_CHECK ^ (uintptr_t)p;
-    base->block = p;
-    return hand_out(p, base);
-}
-
-static void *allocate_aligned(size_t alignment, size_t size)
-{
-    if (alignment <= ALIGNMENT)
-        return kgc_malloc(size);
-    return kgc__enter() ? new_aligned(alignment, size) : NULL;
+    if (__builtin_mul_overflow(count, size, &sum))
+        return too_large("kgc_calloc", SIZE_MAX);
+    void *p = take_fast(sum);
+    return kgc__likely(p != NULL) ? memset(p, 0, sum) : take_slowly(sum, ALIGNMENT, true);
 }
 
 void *kgc_aligned_alloc(size_t alignment, size_t size)
@@ -95,7 +154,7 @@ void *kgc_aligned_alloc(size_t alignment, size_t size)
         kgc__fail(EINVAL, "kgc_aligned_alloc: the alignment is a power of two, not %zu", alignment);
         return fail(EINVAL);
     }
-    return allocate_aligned(alignment, size);
+    return alignment <= ALIGNMENT ? kgc_malloc(size) : take_slowly(size, alignment, false);
 }
 
 int kgc_posix_memalign(void **out, size_t alignment, size_t size)
@@ -104,7 +163,7 @@ int kgc_posix_memalign(void **out, size_t alignment, size_t size)
         return kgc__fail(EINVAL, "kgc_posix_memalign: the alignment is a power of two, and at least %zu",
                          sizeof(void *));
     int saved = errno, error = 0;
-    void *p = allocate_aligned(alignment, size);
+    void *p = alignment <= ALIGNMENT ? kgc_malloc(size) : take_slowly(size, alignment, false);
     if (p != NULL)
         *out = p;
     else
@@ -113,68 +172,89 @@ int kgc_posix_memalign(void **out, size_t alignment, size_t size)
     return error;
 }
 
-/* Does the object at base hold an aligned block at p? */
-static bool is_aligned_block(const struct aligned *base, const void *p)
-{
-    return base->block == p && base->check == (ALIGNED_CHECK ^ (uintptr_t)p);
-}
-
-/* The object of an allocated block. */
-static void *object_of(const void *p)
-{
-    void *base = GC_base((void *)p);
-    KGC_CHECK(base != NULL && (base == p || is_aligned_block(base, p)));
-    return base;
-}
-
-/* Calls the fatal handler: p is no allocated block. */
-static void misused(const char *function, const void *p)
-{
-    void *base = GC_base((void *)p);
-    size_t size;
-    int kind = base != NULL ? GC_get_kind_and_size(base, &size) : -1;
-    kgc_kind *unused;
-    if (base == NULL && (GC_is_heap_ptr(p) || kgc__kind_use_of(p, &unused) == KGC__SECTION))
-        kgc__fatal("%s: %p was freed already, or was never allocated", function, p);
-    else if (base == NULL)
-        kgc__fatal("%s: %p does not belong to the rooted heap", function, p);
-    else if (kind != KGC__ROOTED)
-        kgc__fatal("%s: %p is a collectable object, or points into one", function, p);
-    else if (base == p || is_aligned_block(base, p))
-        kgc__fatal("%s: %p was freed already", function, p);
-    else
-        kgc__fatal("%s: %p points into a block, not at its start", function, p);
-}
-
-static size_t usable_size(const void *p)
-{
-    char *base = object_of(p);
-    return GC_size(base) - (size_t)((char *)p - base);
-}
-
+/* p is a live block, whose byte is cleared already. */
 static void release(void *p)
 {
-    int saved = errno;
-    GC_free(object_of(p));
-    errno = saved;
+    kgc__explicit_release(kgc__kind_root(kgc__ranged_kind_of(p)), p);
+}
+
+static __attribute__((noinline)) void free_slowly(void *p)
+{
+    if (p == NULL)
+        return;
+    if (kgc__unlikely(kgc__block_byte(p) == 0)) {
+        if (release_stranger == NULL || kgc__rooted_owns(p) || !release_stranger(p))
+            kgc__misused("kgc_free", p);
+        return;
+    }
+    kgc__block_died(p);
+    release(p);
+}
+
+/*
+ * Puts the block at p, live and of a small class, back.  `read`: a collector
+ * reads its page, so it is cleared first.  False: the long way.
+ */
+static inline bool put_fast(void *p, size_t unit, bool read)
+{
+    const struct kgc__rooted *r = &kgc__rooted;
+    unsigned class = r->bytes[unit];
+    struct kgc__cache *c = kgc__direct_cache;
+    if (kgc__unlikely(class - 1 >= KGC__FAST_CLASSES || c == NULL))
+        return false;
+    struct kgc__bin *bin = &c->bins[class];
+    unsigned n = __atomic_load_n(&bin->count, __ATOMIC_RELAXED);
+    if (kgc__unlikely(n >= bin->fast_limit))
+        return false;
+    if (read)
+        memset(p, 0, kgc__class_size(class));
+    r->bytes[unit] = 0;
+    bin->blocks[n] = p;
+    __atomic_store_n(&bin->count, (uint16_t)(n + 1), __ATOMIC_RELAXED);
+    return true;
+}
+
+static __attribute__((noinline)) void free_read(void *p, size_t unit)
+{
+    if (!put_fast(p, unit, true))
+        free_slowly(p);
+}
+
+/* The number of p's unit in the range; one beyond all units when it is not aligned. */
+static inline size_t unit_of(const void *p)
+{
+    uintptr_t offset = (uintptr_t)p - kgc__rooted.base;
+    return offset >> KGC__BLOCK_SHIFT | offset << (64 - KGC__BLOCK_SHIFT);
+}
+
+static inline bool is_unit(size_t unit)
+{
+    return unit < atomic_load_explicit(&kgc__rooted.units, memory_order_relaxed);
 }
 
 void kgc_free(void *p)
 {
-    if (p == NULL)
-        return;
-    if (kgc__unlikely(!kgc__live_clear(p)))
-        misused("kgc_free", p);
-    else
-        release(p);
+    size_t unit = unit_of(p);
+    if (kgc__unlikely(!is_unit(unit)))
+        free_slowly(p);
+    else if (kgc__unlikely(atomic_load_explicit(&kgc__collector_in_use, memory_order_relaxed)))
+        free_read(p, unit);
+    else if (kgc__unlikely(!put_fast(p, unit, false)))
+        free_slowly(p);
+}
+
+/* Usable bytes of a live block. */
+static size_t usable_size(const void *p)
+{
+    return kgc__explicit_size(p) - kgc__rooted.extra;
 }
 
 void kgc_free_sized(void *p, size_t size)
 {
     if (p == NULL)
         return;
-    if (!kgc__live(p)) {
-        misused("kgc_free_sized", p);
+    if (kgc__block_byte(p) == 0) {
+        kgc__misused("kgc_free_sized", p);
         return;
     }
     size_t most = usable_size(p);
@@ -184,34 +264,69 @@ void kgc_free_sized(void *p, size_t size)
         kgc_free(p);
 }
 
-/* Another block with the old one's contents; it is 16-aligned, as with realloc(3). */
-static void *move(void *p, size_t old, size_t size)
+/* In place; what comes with the block moves to its new end. */
+static bool resize(void *p, size_t size)
 {
+    unsigned byte = kgc__block_byte(p);
+    if (!kgc__explicit_resize(kgc__kind_root(kgc__ranged_kind_of(p)), p, size + kgc__rooted.extra))
+        return false;
+    kgc__block_born(p);
+    if ((byte & KGC__BLOCK_PINNED) != 0)
+        kgc__block_pin(p, true);
+    if (tail.born != NULL)
+        tail.born(p, size, kgc__tail_of(p, kgc__explicit_size(p)));
+    return true;
+}
+
+/* Another block with the old one's contents; it is 16-aligned, as with realloc(3). */
+static void *move(void *p, size_t size)
+{
+    size_t old = usable_size(p);
+    bool pinned = (kgc__block_byte(p) & KGC__BLOCK_PINNED) != 0;
     void *q = kgc_malloc(size);
     if (q == NULL)
-        return NULL;
+        return size <= old ? p : NULL; /* that is large enough, at least */
     memcpy(q, p, old < size ? old : size);
+    if (pinned)
+        kgc__block_pin(q, true);
     kgc_free(p);
     return q;
 }
 
-void *kgc_realloc(void *p, size_t size)
+static __attribute__((noinline)) void *realloc_slowly(void *p, size_t size)
 {
     if (p == NULL)
         return kgc_malloc(size);
-    if (!kgc__live(p)) {
-        misused("kgc_realloc", p);
+    if (kgc__block_byte(p) == 0) {
+        kgc__misused("kgc_realloc", p);
         return fail(EINVAL);
     }
     if (size == 0) {
         kgc_free(p);
         return NULL;
     }
-    size_t old = usable_size(p);
-    if (size <= old && size >= old / 2)
+    if (size > PTRDIFF_MAX)
+        return too_large("kgc_realloc", size);
+    return resize(p, size) ? p : move(p, size);
+}
+
+void *kgc_realloc(void *p, size_t size)
+{
+    const struct kgc__rooted *r = &kgc__rooted;
+    size_t unit = unit_of(p);
+    bool small = size != 0 && size < atomic_load_explicit(&r->plain_end, memory_order_relaxed);
+    unsigned class = kgc__likely(small && is_unit(unit)) ? r->bytes[unit] : 0;
+    if (kgc__unlikely(class - 1 >= KGC__FAST_CLASSES))
+        return realloc_slowly(p, size);
+    if (class == r->class_of[(size + r->extra + 15) >> 4])
         return p;
-    void *q = move(p, old, size);
-    return q == NULL && size <= old ? p : q; /* that is large enough, at least */
+    size_t old = kgc__class_size(class) - r->extra;
+    void *q = kgc_malloc(size);
+    if (kgc__unlikely(q == NULL))
+        return size <= old ? p : NULL; /* shrinking does not fail */
+    memcpy(q, p, old < size ? old : size);
+    kgc_free(p);
+    return q;
 }
 
 void *kgc_reallocarray(void *p, size_t count, size_t size)
@@ -226,16 +341,20 @@ void *kgc_reallocarray(void *p, size_t count, size_t size)
 
 size_t kgc_malloc_usable_size(const void *p)
 {
-    return p != NULL && kgc__live(p) ? usable_size(p) : 0;
+    return p != NULL && kgc__block_byte(p) != 0 ? usable_size(p) : 0;
 }
 
 bool kgc_realloc_in_place(void *p, size_t size)
 {
     if (p == NULL)
         return false;
-    if (!kgc__live(p)) {
-        misused("kgc_realloc_in_place", p);
+    if (kgc__block_byte(p) == 0) {
+        kgc__misused("kgc_realloc_in_place", p);
         return false;
     }
-    return size <= usable_size(p);
+    if (size > usable_size(p))
+        return size <= PTRDIFF_MAX && resize(p, size);
+    if (tail.born != NULL)
+        tail.born(p, size, kgc__tail_of(p, kgc__explicit_size(p)));
+    return true;
 }

@@ -48,6 +48,11 @@ size_t kgc__section_requests(void);
 /* Opens the heap's kind as set, if it is not open yet.  0 or as kgc_kind_open(). */
 int kgc__section_open_heap(void);
 
+/* The heap's kind; NULL: not open yet. */
+kgc_kind *kgc__section_heap(void);
+/* Called when the program has chosen another kind; NULL: nobody. */
+extern _Atomic(void (*)(void)) kgc__section_heap_changed;
+
 /* The limit of the heap in bytes: see limit.c.  0: none.  What the program
    wants besides what its user has set; KGC__NO_LIMIT: not even the control group's. */
 void kgc__section_set_limit(size_t bytes);

@@ -65,6 +65,13 @@ int kgc__section_open_heap(void)
     return 0;
 }
 
+_Atomic(void (*)(void)) kgc__section_heap_changed;
+
+kgc_kind *kgc__section_heap(void)
+{
+    return atomic_load(&heap_kind);
+}
+
 int kgc_heap_set_kind(kgc_kind *kind)
 {
     if (kind == NULL)
@@ -83,6 +90,9 @@ int kgc_heap_set_kind(kgc_kind *kind)
                          "kgc_heap_set_kind: libgc's incremental mode protects single pages, which \"%s\" cannot",
                          kind->name);
     make_heap_kind(kind);
+    void (*changed)(void) = atomic_load(&kgc__section_heap_changed);
+    if (changed != NULL)
+        changed();
     return 0;
 }
 
@@ -164,6 +174,7 @@ void *kgc__libgc_mmap(void *hint, size_t size, int protection, int flags, int fd
         return MAP_FAILED;
     }
     kgc__limit_count(size, table);
+    atomic_store_explicit(&kgc__collector_in_use, true, memory_order_relaxed);
     kgc_kind *from = kgc_kind_of(p);
     kgc__table_add(p, size, from);
     kgc__emit(KGC_EVENT_HEAP_GROWTH, size, from);
