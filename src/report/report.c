@@ -5,6 +5,7 @@
 #include "base/options.h"
 #include "collect/pace.h"
 #include "kind/kind.h"
+#include "leak/reclaim.h"
 #include "os/proc.h"
 #include "report/json.h"
 #include "section/section.h"
@@ -183,6 +184,29 @@ static const char *heap_kind(void)
     return kgc__settings.heap[0] != '\0' ? kgc__settings.heap : "default";
 }
 
+/* malloc=collect. */
+static void put_malloc(struct kgc__json *j)
+{
+    struct kgc__reclaim_stats s;
+    kgc__reclaim_stats(&s);
+    if (!s.started)
+        return;
+    kgc__json_open(j, "malloc", '{');
+    kgc__json_text(j, "mode", "collect");
+    kgc__json_number(j, "cycles", s.cycles);
+    kgc__json_number(j, "reclaimed_blocks", s.blocks);
+    kgc__json_number(j, "reclaimed_bytes", s.bytes);
+    kgc__json_number(j, "suspect_blocks", s.suspects);
+    kgc__json_number(j, "suspect_bytes", s.suspect_bytes);
+    kgc__json_number(j, "live_blocks", s.live_blocks);
+    kgc__json_number(j, "live_bytes", s.live_bytes);
+    kgc__json_number(j, "unproven", s.unproven);
+    kgc__json_text(j, "unproven_reason", s.reason);
+    kgc__json_number(j, "longest_ns", s.longest_ns);
+    kgc__json_number(j, "total_ns", s.total_ns);
+    kgc__json_close(j, '{');
+}
+
 static void put_report(struct kgc__json *j)
 {
     struct sum sum = {.json = j};
@@ -193,6 +217,7 @@ static void put_report(struct kgc__json *j)
     kgc__json_text(j, "heap_kind", heap_kind());
     put_heap(j);
     put_collections(j);
+    put_malloc(j);
     kgc__json_open(j, "kinds", '[');
     kgc_kind_visit(put_kind, j);
     kgc__json_close(j, '[');
@@ -205,8 +230,7 @@ static void put_report(struct kgc__json *j)
     kgc__json_close(j, '{');
 }
 
-/* Replaces %p and %%.  False when the name is too long. */
-static bool expand(const char *file, char *out, size_t size)
+bool kgc__report_expand(const char *file, char *out, size_t size)
 {
     size_t n = 0;
     for (const char *p = file; *p != '\0'; p++) {
@@ -229,7 +253,7 @@ int kgc__report_write(const char *file)
 {
     char path[KGC__OPTION_TEXT_MAX];
     struct kgc__json j;
-    if (!expand(file, path, sizeof path))
+    if (!kgc__report_expand(file, path, sizeof path))
         return kgc__fail(ENAMETOOLONG, "the report cannot be written: the name is too long: %.200s...", file);
     /* Not written beside it and renamed: the name may be a pipe or /dev/stderr. */
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
@@ -259,7 +283,7 @@ static bool was_used(void)
 }
 
 /* `kindgc run` names its own process; exec keeps the number. */
-static bool started_by_command(void)
+bool kgc__report_is_of_command(void)
 {
     const char *pid = secure_getenv("KINDGC_RUN");
     return pid != NULL && strtol(pid, NULL, 10) == (long)getpid();
@@ -283,7 +307,7 @@ void kgc__report_at_exit(void)
     if (getpid() != owner || atomic_flag_test_and_set(&done))
         return;
     if (!was_used()) {
-        if (started_by_command())
+        if (kgc__report_is_of_command() && (kgc__settings.malloc[0] == '\0' || kgc__settings.heap[0] != '\0'))
             say_unused();
     } else if (kgc__settings.report[0] != '\0' && kgc__report_write(kgc__settings.report) != 0) {
         kgc__warn("%s", kgc_last_error());

@@ -9,6 +9,9 @@
 #ifndef KGC_REPORT_REPORT_H
 #define KGC_REPORT_REPORT_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 /* When the library is loaded: the report's clock starts, and this process
    is the one that reports. */
 void kgc__report_start(void);
@@ -27,5 +30,10 @@ int kgc__report_write(const char *file);
  * do nothing, and neither do calls in forked children.
  */
 void kgc__report_at_exit(void);
+
+/* The name of a report's file: replaces %p and %%.  False: it is too long. */
+bool kgc__report_expand(const char *file, char *out, size_t size);
+/* Is this the process that `kindgc run` has become? */
+bool kgc__report_is_of_command(void);
 
 #endif
