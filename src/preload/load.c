@@ -5,8 +5,8 @@
  *
  * Load:  settings from the environment, then libgc's slots.  libgc itself is
  *        not started: that is the program's affair, or kgc__start()'s.
- *        jemalloc was initialised by its own constructor before, so that fork
- *        takes libgc's lock first, then jemalloc's.
+ *        jemalloc is initialised before, so that fork takes libgc's lock first,
+ *        then jemalloc's.
  * Fork:  libgc registers its handlers when it starts, later than this, so its
  *        lock is held while files are copied.  In the child what lies lowest
  *        comes back first.
@@ -18,8 +18,15 @@
 #include "collect/pace.h"
 #include "collect/start.h"
 #include "kind/kind.h"
+#include "leak/capture.h"
+#include "leak/find.h"
+#include "leak/reclaim.h"
+#include "leak/stop.h"
 #include "os/cgroup.h"
+#include "preload/load.h"
+#include "report/leaks.h"
 #include "report/report.h"
+#include "rooted/kind.h"
 #include "section/place.h"
 #include "section/section.h"
 #include <pthread.h>
@@ -46,7 +53,12 @@ static void after_fork_in_child(void)
     kgc__kinds_after_fork_in_child();
     kgc__place_after_fork_in_child();
     kgc__world_after_fork_in_child();
+    kgc__rooted_after_fork_in_child();
     kgc__collect_after_fork_in_child();
+    kgc__leaks_after_fork_in_child();
+    kgc__reclaim_after_fork_in_child();
+    kgc__capture_after_fork_in_child();
+    kgc__leaks_report_after_fork_in_child();
 }
 
 /*
@@ -66,13 +78,16 @@ static bool asks_hwloc(const char *text)
     return asks;
 }
 
-__attribute__((constructor)) static void load(void)
+static void load(void)
 {
+    kgc__arena_prepare();
     kgc__report_start();
+    kgc__stop_attach();
     kgc__cgroup_find(&kgc__cgroup, "");
     const char *settings = secure_getenv("KINDGC");
     if (settings != NULL && kgc__options_parse(settings) != 0)
         kgc__exit_with(125, "KINDGC: %s", kgc_last_error());
+    kgc__leaks_attach();
     int error = kgc__section_attach();
     if (error != 0 && kgc__settings.heap[0] != '\0')
         kgc__exit_with(125, "heap=%s: %s", kgc__settings.heap, kgc_last_error());
@@ -83,6 +98,22 @@ __attribute__((constructor)) static void load(void)
     if (error == 0 && asks_hwloc(kgc__settings.heap) && kgc__section_open_heap() != 0)
         kgc__exit_with(125, "%s", kgc_last_error());
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+bool kgc__load(void)
+{
+    static enum { NEW, LOADING, LOADED } state; /* there is one thread */
+    if (state == NEW) {
+        state = LOADING;
+        load();
+        state = LOADED;
+    }
+    return state == LOADED;
+}
+
+__attribute__((constructor)) static void load_at_start(void)
+{
+    kgc__load();
 }
 
 __attribute__((destructor)) static void unload(void)

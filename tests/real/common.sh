@@ -8,7 +8,7 @@
 
 kindgc=${KINDGC_COMMAND:-$PWD/src/kindgc}
 sources=$(cd "${srcdir:-.}/tests" && pwd) || exit 99
-unset KINDGC KINDGC_RUN LD_PRELOAD GC_INITIAL_HEAP_SIZE SMAPS
+unset KINDGC KINDGC_RUN KINDGC_COMMAND LD_PRELOAD GC_INITIAL_HEAP_SIZE SMAPS
 LC_ALL=C.UTF-8 # names of bytes that are no UTF-8 are a test's own affair
 export LC_ALL
 
@@ -38,6 +38,35 @@ can_preload() {
 
 need_preload() {
     can_preload || skip "a library with sanitizers cannot be preloaded"
+}
+
+# What --malloc takes, besides off, in which programs behave as without it.
+malloc_modes=${KINDGC_TEST_MODES:-rooted collect}
+
+# A short test's number, or that of `make check-long`.
+short_or_long() {
+    [ "${KINDGC_TEST_LONG:-0}" = 0 ] && echo "$1" || echo "$2"
+}
+
+# same COMMAND...: its output and exit status with malloc replaced, in each
+# mode, are those without.  Standard input is $dir/in where there is one.
+same() {
+    [ -e "$dir/in" ] || : >"$dir/in"
+    wanted=0
+    "$@" <"$dir/in" >"$dir/plain.out" 2>"$dir/plain.err" || wanted=$?
+    for mode in $malloc_modes; do
+        status=0
+        "$kindgc" run --malloc "$mode" -- "$@" <"$dir/in" >"$dir/out" 2>"$dir/err" || status=$?
+        [ "$status" = "$wanted" ] || { fail "$mode: $*: exit status $status instead of $wanted"; show; }
+        cmp -s "$dir/plain.out" "$dir/out" || {
+            fail "$mode: $*: other output"
+            diff "$dir/plain.out" "$dir/out" | head -20
+        }
+        cmp -s "$dir/plain.err" "$dir/err" || {
+            fail "$mode: $*: other output on standard error"
+            diff "$dir/plain.err" "$dir/err" | head -20
+        }
+    done
 }
 
 cleanups=
