@@ -19,6 +19,7 @@ enum { CLI_FAILED = 125, CLI_CANNOT_RUN = 126, CLI_NOT_FOUND = 127 };
 int cli_run(int argc, char **argv);
 int cli_kinds(int argc, char **argv);
 int cli_report(int argc, char **argv);
+int cli_leaks(int argc, char **argv);
 int cli_help(int argc, char **argv);
 
 /* Writes "kindgc: TEXT\n" to standard error and returns status. */

@@ -12,7 +12,7 @@
 static const struct command {
     const char *name;
     int (*function)(int, char **);
-} commands[] = {{"run", cli_run}, {"kinds", cli_kinds}, {"report", cli_report}, {"help", cli_help}};
+} commands[] = {{"run", cli_run}, {"kinds", cli_kinds}, {"report", cli_report}, {"leaks", cli_leaks}, {"help", cli_help}};
 
 int cli_fail(int status, const char *format, ...)
 {
@@ -64,7 +64,7 @@ const char *cli_human(double bytes, char text[24])
 
 static void print_settings(void)
 {
-#define X(name, type, argument, help) printf("  --%-26s %s\n", #name " " argument, help);
+#define X(field, name, type, argument, help) printf("  --%-26s %s\n", name " " argument, help);
     KGC__OPTIONS(X)
 #undef X
 }
@@ -77,6 +77,7 @@ int cli_help(int argc, char **argv)
     puts("usage: kindgc run [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
          "       kindgc kinds\n"
          "       kindgc report [--sections] FILE\n"
+         "       kindgc leaks [OPTION]... FILE\n"
          "       kindgc --help | --version\n"
          "\n"
          "run starts a program that uses the shared libgc with its heap on a kind of\n"
@@ -91,7 +92,8 @@ int cli_help(int argc, char **argv)
          "  tier:KIND@SIZE+...+KIND   the first until SIZE is used, then the next\n"
          "SIZE is a number with an optional K, M, G or T.\n"
          "\n"
-         "kinds shows which kinds can be had here.  report shows a run's report.");
+         "kinds shows which kinds can be had here.  report shows a run's report,\n"
+         "leaks a raw leak report with functions and lines.");
     return cli_finish_output();
 }
 
@@ -104,7 +106,7 @@ static int print_version(void)
 int main(int argc, char **argv)
 {
     if (argc < 2)
-        return cli_fail(CLI_FAILED, "a command is needed: run, kinds, report or help; see kindgc --help");
+        return cli_fail(CLI_FAILED, "a command is needed: run, kinds, report, leaks or help; see kindgc --help");
     const char *name = argv[1];
     if (strcmp(name, "--version") == 0)
         return print_version();
@@ -113,5 +115,5 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (strcmp(commands[i].name, name) == 0)
             return commands[i].function(argc - 1, argv + 1);
-    return cli_fail(CLI_FAILED, "unknown command \"%s\"; allowed are run, kinds, report and help", name);
+    return cli_fail(CLI_FAILED, "unknown command \"%s\"; allowed are run, kinds, report, leaks and help", name);
 }

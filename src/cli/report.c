@@ -90,6 +90,25 @@ static void print_heap(struct view *v, const json_t *r)
     fprintf(v->out, "mappings     %.0f\n\n", number(v, r, "mappings"));
 }
 
+/* malloc=collect. */
+static void print_malloc(struct view *v, const json_t *r)
+{
+    char a[24], b[24], c[24];
+    const json_t *m = json_object_get(r, "malloc");
+    if (!json_is_object(m))
+        return;
+    fprintf(v->out, "malloc       %s: %s reclaimed in %.0f blocks, by %.0f cycles; %s more found once, %s in use\n",
+            text(v, m, "mode"), cli_human(number(v, m, "reclaimed_bytes"), a), number(v, m, "reclaimed_blocks"),
+            number(v, m, "cycles"), cli_human(number(v, m, "suspect_bytes"), b),
+            cli_human(number(v, m, "live_bytes"), c));
+    fprintf(v->out, "             %.1f ms in total, the longest cycle %.1f ms\n", number(v, m, "total_ns") / 1e6,
+            number(v, m, "longest_ns") / 1e6);
+    if (number(v, m, "unproven") != 0)
+        fprintf(v->out, "             %.0f cycles could not be proven complete; the last: %s\n",
+                number(v, m, "unproven"), text(v, m, "unproven_reason"));
+    fputc('\n', v->out);
+}
+
 static void print_kind(struct view *v, const json_t *k)
 {
     char a[24], b[24], c[24], d[24], e[24];
@@ -168,6 +187,7 @@ static int show(const char *file, const json_t *r, bool sections)
         return cli_fail(CLI_FAILED, "out of memory");
     print_process(&v, r);
     print_heap(&v, r);
+    print_malloc(&v, r);
     print_kinds(&v, r);
     if (sections)
         print_sections(&v, r);

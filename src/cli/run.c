@@ -52,6 +52,24 @@ static int check_share(const char *name, const char *argument, const char *value
     return 0;
 }
 
+static int check_number(const char *name, const char *argument, const char *value)
+{
+    size_t n;
+    if (!kgc__parse_number(argument, value, &n))
+        return cli_fail(CLI_FAILED, "--%s %s: " KGC__NUMBER_SYNTAX, name, value, argument);
+    return 0;
+}
+
+static int check_size(const char *name, const char *argument, const char *value)
+{
+    size_t n;
+    const char *end = value;
+    (void)argument;
+    if (!kgc__parse_size(&end, &n) || *end != '\0')
+        return cli_fail(CLI_FAILED, "--%s %s: " KGC__SIZE_SYNTAX, name, value);
+    return 0;
+}
+
 static int check_choice(const char *name, const char *argument, const char *value)
 {
     if (!kgc__is_choice(argument, value))
@@ -64,7 +82,7 @@ static const struct option {
     int (*check)(const char *name, const char *argument, const char *value);
     const char *argument;
 } options[] = {
-#define X(name, type, argument, help) {#name, check_##type, argument},
+#define X(field, name, type, argument, help) {name, check_##type, argument},
     KGC__OPTIONS(X)
 #undef X
 };
@@ -72,7 +90,7 @@ enum { OPTIONS = sizeof options / sizeof options[0] };
 
 static int unknown_option(const char *text)
 {
-    char allowed[256] = "";
+    char allowed[512] = "";
     for (size_t i = 0; i < OPTIONS; i++) {
         size_t n = strlen(allowed);
         snprintf(allowed + n, sizeof allowed - n, "%s--%s", i == 0 ? "" : ", ", options[i].name);
@@ -96,6 +114,16 @@ static char *absolute(const char *path)
     return result;
 }
 
+/* Is the value a file's name?  The program may change its directory. */
+static bool names_file(const char *name, const char *value)
+{
+    return strcmp(name, "report") == 0 || strcmp(name, "leak-suppressions") == 0 ||
+           (strcmp(name, "leak-report") == 0 && strcmp(value, "stderr") != 0);
+}
+
+/* --malloc, with another word than off. */
+static bool replaces_malloc;
+
 /* Checks a value beyond its form and adds it. */
 static int take_option(char **settings, const struct option *o, const char *value)
 {
@@ -106,7 +134,8 @@ static int take_option(char **settings, const struct option *o, const char *valu
         return cli_fail(CLI_FAILED, "--%s is given twice", o->name);
     if (strcmp(o->name, "heap") == 0 && kgc_kind_check(value) != 0)
         return cli_fail(CLI_FAILED, "--heap: %s", kgc_last_error()); /* which begins with the kind */
-    char *text = strcmp(o->name, "report") == 0 ? absolute(value) : cli_format("%s", value);
+    replaces_malloc |= strcmp(o->name, "malloc") == 0 && strcmp(value, "off") != 0;
+    char *text = names_file(o->name, value) ? absolute(value) : cli_format("%s", value);
     *settings = cli_settings_add(*settings, o->name, text);
     free(text);
     return 0;
@@ -156,11 +185,37 @@ static char *library_path(void)
     return path;
 }
 
+/* The library that replaces malloc, beside the other, and that one, in the
+   order in which they are searched; NULL having said why not. */
+static char *libraries_with_malloc(char *library)
+{
+    char *path = cli_format("%.*s/libkindgc-malloc.so", (int)(strrchr(library, '/') - library), library), *both = NULL;
+    if (access(path, R_OK) == 0)
+        both = cli_format("%s:%s", path, library);
+    else
+        cli_fail(CLI_FAILED, "%s: %s", path, strerror(errno));
+    free(path);
+    free(library);
+    return both;
+}
+
+/* Leak reports are made by this command. */
+static void set_command(void)
+{
+    char *self = realpath("/proc/self/exe", NULL);
+    if (self != NULL)
+        setenv(KGC__COMMAND_VARIABLE, self, 1);
+    free(self);
+}
+
 static int set_environment(char *settings)
 {
     char *library = library_path();
+    if (library != NULL && replaces_malloc)
+        library = libraries_with_malloc(library);
     if (library == NULL)
         return CLI_FAILED;
+    set_command();
     const char *preload = getenv("LD_PRELOAD"), *old = getenv("KINDGC");
     char *all = preload != NULL && *preload != '\0' ? cli_format("%s:%s", library, preload)
                                                     : cli_format("%s", library);
