@@ -2,9 +2,9 @@
 /*
  * What the benchmarks share.  Each source is compiled twice: against this
  * library, and against its peer, so that both sides run the same work.  The
- * peer is stock libgc alone (BENCH_PEER) or memkind (BENCH_MEMKIND).  A
- * program prints "METRIC VALUE UNIT" lines; run.sh alternates the two sides
- * and compares medians.
+ * peer is stock libgc alone (BENCH_PEER), memkind (BENCH_MEMKIND) or malloc
+ * (BENCH_MALLOC).  A program prints "METRIC VALUE UNIT" lines; run.sh
+ * alternates the sides and compares medians.
  */
 #ifndef KGC_TESTS_BENCH_H
 #define KGC_TESTS_BENCH_H
@@ -19,6 +19,8 @@
 
 #if defined BENCH_MEMKIND
 #include <memkind.h>
+#elif defined BENCH_MALLOC
+/* only what <stdlib.h> has */
 #elif defined BENCH_PEER
 #define GC_THREADS /* pthread_create() becomes GC_pthread_create() */
 #include <gc.h>

@@ -11,7 +11,8 @@ bench_programs = \
 	tests/bench/place \
 	tests/bench/typed-ours tests/bench/typed-peer \
 	tests/bench/weak-ours tests/bench/weak-peer \
-	tests/bench/hello tests/bench/start
+	tests/bench/rooted-ours tests/bench/rooted-malloc tests/bench/rooted-peer \
+	tests/bench/hello tests/bench/start tests/bench/measure
 if HAVE_MEMKIND
 bench_programs += \
 	tests/bench/kind-malloc-ours tests/bench/kind-malloc-peer \
@@ -21,7 +22,7 @@ bench_programs += \
 endif
 EXTRA_PROGRAMS += $(bench_programs)
 CLEANFILES += $(bench_programs)
-EXTRA_DIST += tests/bench/run.sh tests/bench/explicit.sh
+EXTRA_DIST += tests/bench/run.sh tests/bench/explicit.sh tests/bench/rooted.sh tests/bench/dropin.sh tests/bench/dropin.py tests/bench/dropin.sql tests/bench/leak-detect.sh
 
 bench_peer_cppflags = $(AM_CPPFLAGS) -DBENCH_PEER
 tests_bench_small_ours_SOURCES = tests/bench/small.c tests/bench/bench.h
@@ -66,10 +67,22 @@ tests_bench_weak_ours_LDADD = src/libkindgc.la
 tests_bench_weak_peer_SOURCES = $(tests_bench_weak_ours_SOURCES)
 tests_bench_weak_peer_CPPFLAGS = $(bench_peer_cppflags)
 tests_bench_weak_peer_LDADD = $(GC_LIBS)
+tests_bench_rooted_ours_SOURCES = \
+	tests/bench/bench.h tests/bench/rooted.h tests/bench/rooted.c tests/bench/rooted-small.c \
+	tests/bench/rooted-sizes.c tests/bench/rooted-cross.c tests/bench/rooted-churn.c tests/bench/rooted-rss.c
+tests_bench_rooted_ours_LDADD = src/libkindgc.la
+tests_bench_rooted_malloc_SOURCES = $(tests_bench_rooted_ours_SOURCES)
+tests_bench_rooted_malloc_CPPFLAGS = $(AM_CPPFLAGS) -DBENCH_MALLOC
+tests_bench_rooted_malloc_LDADD =
+tests_bench_rooted_peer_SOURCES = $(tests_bench_rooted_ours_SOURCES)
+tests_bench_rooted_peer_CPPFLAGS = $(bench_peer_cppflags)
+tests_bench_rooted_peer_LDADD = $(GC_LIBS)
 tests_bench_hello_SOURCES = tests/bench/hello.c
 tests_bench_hello_LDADD = $(GC_LIBS)
 tests_bench_start_SOURCES = tests/bench/start.c
 tests_bench_start_LDADD =
+tests_bench_measure_SOURCES = tests/bench/measure.c
+tests_bench_measure_LDADD =
 
 bench_explicit_headers = tests/bench/bench.h tests/bench/explicit.h
 bench_memkind_cppflags = $(AM_CPPFLAGS) $(MEMKIND_CFLAGS) -DBENCH_MEMKIND
@@ -95,5 +108,5 @@ tests_bench_kind_rss_peer_CPPFLAGS = $(bench_memkind_cppflags)
 tests_bench_kind_rss_peer_LDADD = $(MEMKIND_LIBS)
 
 .PHONY: bench
-bench: $(bench_programs) src/libkindgc.la
+bench: $(bench_programs) src/libkindgc.la src/libkindgc-malloc.la src/kindgc
 	@BENCH_DIRECTORY="$(BENCH_DIRECTORY)" bash $(srcdir)/tests/bench/run.sh . "$(BENCH)"

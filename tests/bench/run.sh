@@ -10,9 +10,11 @@
 # RUNS: how often each side runs, instead of a number that suits each.
 # explicit.sh has one more such setting.
 set -euo pipefail
-programs=$1/tests/bench
+programs=$(realpath "$1")/tests/bench
 library=$1/src/.libs/libkindgc.so
 library=$(realpath "$library")
+source=$(realpath "$(dirname "$0")/../..")
+build=$(realpath "$1")
 pattern=${2:-}
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/kindgc-bench.XXXXXX")
 
@@ -239,6 +241,10 @@ place() {
 
 # shellcheck source=tests/bench/explicit.sh disable=SC1091
 . "$(dirname "$0")/explicit.sh"
+# shellcheck source=tests/bench/rooted.sh disable=SC1091
+. "$(dirname "$0")/rooted.sh"
+# shellcheck source=tests/bench/dropin.sh disable=SC1091
+. "$(dirname "$0")/dropin.sh"
 
 for threads in 1 2; do
     wanted collect-small && series 7 $threads 'api;default preload;default' small $threads 10000000
@@ -275,4 +281,11 @@ if wanted place; then
     done
 fi
 explicit_memory
+rooted_heap
+if wanted dropin; then
+    dropin
+fi
+if wanted leak-detect; then
+    "$source/tests/bench/leak-detect.sh" "$build"
+fi
 exit 0
