@@ -22,7 +22,7 @@ for name in $(grep -o 'Fn kgc_[a-z_0-9]*' doc/kindgc.3 | sed 's/Fn //' | sort -u
     grep -q "\b$name(" include/kindgc/*.h || complain "kindgc.3 has $name(), the headers do not"
 done
 
-settings=$(sed -n 's/^ *X(\([a-z_]*\), [a-z]*, ".*/\1/p' src/base/options.h)
+settings=$(sed -n 's/^ *X([a-z_]*, "\([a-z-]*\)", .*/\1/p' src/base/options.h)
 [ -n "$settings" ] || complain "no settings were found in src/base/options.h"
 for name in $settings; do
     grep -q "It Cm $name=" doc/kindgc.7 || complain "kindgc.7 does not have the setting $name="

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The examples: built and run by "make check", never installed.
 check_PROGRAMS += examples/lisp/lisp examples/finalizers examples/own_hooks examples/larger_than_limit \
-	examples/region_arena examples/weak_table examples/coroutines
+	examples/region_arena examples/weak_table examples/coroutines examples/legacy_leaks
 
 examples_lisp_lisp_SOURCES = \
 	examples/lisp/value.h examples/lisp/interp.h examples/lisp/node.h examples/lisp/compile.h \
@@ -15,6 +15,10 @@ examples_lisp_lisp_SOURCES = \
 	examples/lisp/lib_string.c examples/lisp/lib_vector.c examples/lisp/lib_hash.c \
 	examples/lisp/lib_port.c examples/lisp/lib_control.c examples/lisp/measure.c examples/lisp/main.c
 examples_lisp_lisp_LDADD = src/libkindgc.la -lm
+
+# It knows nothing of kindgc.
+examples_legacy_leaks_SOURCES = examples/legacy_leaks.c
+examples_legacy_leaks_LDADD =
 
 examples_finalizers_SOURCES = examples/finalizers.c
 examples_finalizers_LDADD = src/libkindgc.la
@@ -43,7 +47,7 @@ examples_tests = \
 	examples/cpp/containers.test examples/lua/lua.test \
 	examples/rust_global_allocator/rust_global_allocator.test \
 	examples/finalizers.test examples/own_hooks.test examples/larger_than_limit.test \
-	examples/region_arena.test examples/weak_table.test \
+	examples/region_arena.test examples/weak_table.test examples/legacy_leaks.test \
 	examples/lisp/language.test examples/lisp/errors.test examples/lisp/programs.test \
 	examples/lisp/kinds.test
 TESTS += $(examples_tests)

@@ -21,7 +21,7 @@ check() {
     ) | awk -v layers="$src/LAYERS" '
         function wrong(text) { print text; bad = 1 }
         BEGIN {
-            split("gc jemalloc jansson check hwloc", outside)
+            split("gc jemalloc jansson check hwloc elfutils", outside)
             while ((getline line < layers) > 0) {
                 if (line ~ /^#/ || line ~ /^[ \t]*$/) continue
                 if (line !~ /^[a-z]+:/) { wrong("LAYERS: not \"layer: interfaces\": " line); continue }

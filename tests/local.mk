@@ -3,15 +3,15 @@
 # scripts (tests/real/).  `make check-long` runs the long ones.
 unit_tests = \
 	tests/allocate_test tests/allocator_test tests/arena_fork_test tests/arena_policy_test tests/arena_stats_test \
-	tests/arena_test tests/arenas_test tests/boehm_gc_test tests/cache_size_test tests/caller_hooks_test tests/cgroup_test tests/callbacks_test tests/classes_test tests/coroutine_test \
+	tests/arena_test tests/arenas_test tests/blocks_test tests/rooted_kind_test tests/boehm_gc_test tests/cache_size_test tests/caller_hooks_test tests/cgroup_test tests/callbacks_test tests/classes_test tests/coroutine_test \
 	tests/describe_test tests/event_test tests/explicit_fault_test tests/extent_hooks_test tests/fault_test \
 	tests/file_kind_test tests/finalize_test tests/finalize_rules_test tests/finalize_threads_test tests/fixed_test tests/heap_fault_test tests/heap_test \
-	tests/hook_refusal_test tests/hugetlb_test tests/inline_test tests/large_test tests/kind_test tests/layout_test tests/lock_test tests/magazine_test tests/locked_test \
+	tests/hook_refusal_test tests/hugetlb_test tests/inline_test tests/leak_find_test tests/leak_reclaim_test tests/leak_roots_test tests/leak_threads_test tests/large_test tests/kind_test tests/layout_test tests/lock_test tests/magazine_test tests/locked_test \
 	tests/malloc_test tests/map_test tests/memkind_arena_test tests/message_test tests/nodes_test \
 	tests/numa_test tests/oom_test tests/options_test tests/os_test tests/pace_test tests/place_test tests/place_objects_test tests/place_limits_test \
 	tests/place_fork_test tests/place_fault_test tests/place_pages_test tests/range_test tests/ratio_test \
 	tests/region_fault_test tests/region_guard_test tests/region_kind_test tests/region_misuse_test \
-	tests/region_model_test tests/region_pages_test tests/region_test tests/report_test tests/scanned_test \
+	tests/region_model_test tests/region_pages_test tests/region_test tests/report_test tests/rooted_fault_test tests/scanned_test \
 	tests/section_test tests/size_test tests/soundness_test tests/space_test tests/spec_test tests/std_alloc_test tests/stress_test \
 	tests/thread_cache_test tests/stack_test tests/thread_test tests/tier_test tests/topology_test tests/type_fault_test tests/type_test tests/weak_test tests/ephemeron_test
 
@@ -31,7 +31,26 @@ endif
 tests_libsupport_la_SOURCES = \
 	tests/support/extents.h tests/support/fault.c tests/support/fault.h \
 	tests/support/mappings.c tests/support/mappings.h tests/support/system.c tests/support/system.h
-EXTRA_DIST += tests/tsan.sh tests/allocators.h tests/chain.h tests/coroutine.h tests/mailbox.h tests/memkind_blocks.h tests/misuse.h tests/stale.h tests/place.h tests/region.h tests/suite.h
+EXTRA_DIST += tests/tsan.sh tests/allocators.h tests/chain.h tests/leaks.h tests/coroutine.h tests/mailbox.h tests/memkind_blocks.h tests/misuse.h tests/stale.h tests/place.h tests/region.h tests/suite.h
+
+# Stacks of allocations: the rules are compared with elfutils'.
+if TESTS_ENABLED
+leak_tests = tests/births_test tests/capture_test tests/depot_test tests/rule_test tests/suppressions_test
+check_PROGRAMS += $(leak_tests)
+TESTS += $(leak_tests)
+tests_suppressions_test_SOURCES = tests/suppressions_test.c src/cli/suppressions.c
+tests_suppressions_test_LDADD = $(CHECK_LIBS)
+check_LTLIBRARIES += tests/capture_small.la tests/capture_large.la
+capture_module_ldflags = $(AM_LDFLAGS) -module -avoid-version -rpath /nowhere
+tests_capture_small_la_SOURCES = tests/capture_module.c
+tests_capture_small_la_CPPFLAGS = $(AM_CPPFLAGS) -DFRAME=40
+tests_capture_small_la_LDFLAGS = $(capture_module_ldflags)
+tests_capture_large_la_SOURCES = tests/capture_module.c
+tests_capture_large_la_CPPFLAGS = $(AM_CPPFLAGS) -DFRAME=1000
+tests_capture_large_la_LDFLAGS = $(capture_module_ldflags)
+tests_rule_test_CPPFLAGS = $(AM_CPPFLAGS) $(DW_CFLAGS)
+tests_rule_test_LDADD = $(LDADD) $(DW_LIBS) -lelf
+endif
 
 # Machines for topology_test.
 EXTRA_DIST += \
@@ -64,7 +83,7 @@ tests_soundness_test_SOURCES = \
 # What takes minutes or a download: 10^8 operations on objects, the stress test at a hundred times its
 # length, every call of every hook and system call failing, the library on the other architecture, and on a machine with several
 # memory nodes.
-LONG_TESTS = tests/coroutine_test tests/place_fault_test tests/soundness_test tests/stress_test tests/hook_refusal_test tests/explicit_fault_test tests/finalize_threads_test tests/aarch64.sh tests/numa-vm.sh
+LONG_TESTS = tests/coroutine_test tests/place_fault_test tests/soundness_test tests/stress_test tests/hook_refusal_test tests/explicit_fault_test tests/rooted_fault_test tests/finalize_threads_test tests/aarch64.sh tests/numa-vm.sh
 EXTRA_DIST += tests/aarch64.sh tests/numa-vm.sh
 check_PROGRAMS += tests/numa_vm_init
 tests_numa_vm_init_SOURCES = tests/numa_vm_init.c

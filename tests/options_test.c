@@ -39,8 +39,11 @@ START_TEST(backslashes)
 }
 END_TEST
 
-#define ALLOWED "allowed are heap, limit, pace, report, fork, finalizers"
-#define SIZES   "allowed are cgroup, none and a size; a size is a number above 0 with an optional K, M, G or T"
+#define ALLOWED                                                                                   \
+    "allowed are heap, limit, pace, report, fork, finalizers, malloc, second-look, leak-report, " \
+    "leak-format, "                                                                               \
+    "leak-exit, leak-signal, leak-suppressions, leak-frames, leak-sample, leak-max, leak-min"
+#define SIZES "allowed are cgroup, none and a size; a size is a number above 0 with an optional K, M, G or T"
 
 #define SHARES "allowed are off and a number of per cent from 1 to 90"
 

@@ -14,11 +14,12 @@
 #define KGC_BASE_CHECK_H
 
 #include "config.h"
+#include <kindgc/base.h>
 #include <stdbool.h>
 
 /* Calls the fatal handler of kindgc/init.h with this text.  Returns when the
    handler does. */
-void kgc__fatal(const char *format, ...) __attribute__((format(printf, 1, 2)));
+KGC_API void kgc__fatal(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* A failed internal check: prints and aborts, never returns. */
 _Noreturn void kgc__check_failed(const char *expression, const char *file, int line);

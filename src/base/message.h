@@ -8,6 +8,7 @@
 #ifndef KGC_BASE_MESSAGE_H
 #define KGC_BASE_MESSAGE_H
 
+#include <kindgc/base.h>
 #include <stddef.h>
 
 /* Writes "kindgc: TEXT\n" to standard error. */
@@ -15,7 +16,7 @@ void kgc__warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The same, then the process ends without handlers: for settings that cannot
    be honoured in a program that did not ask the library itself. */
-_Noreturn void kgc__exit_with(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+KGC_API _Noreturn void kgc__exit_with(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Sets kgc_last_error() to the text and returns `error`. */
 int kgc__fail(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -9,7 +9,7 @@
 
 struct kgc__settings kgc__settings;
 
-enum type { text, limit, share, choice };
+enum type { text, limit, share, choice, number, size };
 
 static const struct option {
     const char *name;
@@ -17,8 +17,8 @@ static const struct option {
     const char *argument;
     size_t offset, capacity;
 } table[] = {
-#define X(name, type, argument, help) \
-    {#name, type, argument, offsetof(struct kgc__settings, name), sizeof(kgc__settings.name)},
+#define X(field, name, type, argument, help) \
+    {name, type, argument, offsetof(struct kgc__settings, field), sizeof(kgc__settings.field)},
     KGC__OPTIONS(X)
 #undef X
 };
@@ -37,7 +37,7 @@ static const struct option *find(const char *name, size_t length)
 
 static int unknown(const char *name, size_t length)
 {
-    char allowed[128] = "";
+    char allowed[320] = "";
     for (size_t i = 0; i < OPTIONS; i++)
         snprintf(allowed + strlen(allowed), sizeof allowed - strlen(allowed), "%s%s", i == 0 ? "" : ", ",
                  table[i].name);
@@ -63,6 +63,21 @@ int kgc__option_set(const char *name, size_t name_length, const char *value)
         if (!kgc__parse_share(value, &part))
             return kgc__fail(EINVAL, "%s=%s: " KGC__SHARE_SYNTAX, o->name, value);
         memcpy(target, &part, sizeof part);
+        return 0;
+    }
+    case number: {
+        size_t n;
+        if (!kgc__parse_number(o->argument, value, &n))
+            return kgc__fail(EINVAL, "%s=%s: " KGC__NUMBER_SYNTAX, o->name, value, o->argument);
+        memcpy(target, &n, sizeof n);
+        return 0;
+    }
+    case size: {
+        size_t n;
+        const char *end = value;
+        if (!kgc__parse_size(&end, &n) || *end != '\0')
+            return kgc__fail(EINVAL, "%s=%s: " KGC__SIZE_SYNTAX, o->name, value);
+        memcpy(target, &n, sizeof n);
         return 0;
     }
     case choice:

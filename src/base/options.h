@@ -11,14 +11,34 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* X(name, type, argument, help): type is text, limit, share or choice. */
-#define KGC__OPTIONS(X)                                                                       \
-    X(heap, text, "SPEC", "kind of memory that the GC heap comes from")                       \
-    X(limit, limit, "SIZE|cgroup|none", "most bytes of GC heap")                              \
-    X(pace, share, "SHARE|off", "per cent of its time that a program may spend collecting")   \
-    X(report, text, "FILE", "write a JSON report to FILE at exit; %p becomes the process id") \
-    X(fork, choice, "copy|none", "file kinds in a forked child: a copy, or no access")        \
-    X(finalizers, choice, "collected|exit", "finalizers of collected objects only, or of all at exit")
+/* X(field, name, type, argument, help): type is text, limit, share, choice,
+   number (argument: "LOW-HIGH") or size. */
+#define KGC__OPTIONS(X)                                                                                         \
+    X(heap, "heap", text, "SPEC", "kind of memory that the GC heap comes from")                                 \
+    X(limit, "limit", limit, "SIZE|cgroup|none", "most bytes of GC heap")                                       \
+    X(pace, "pace", share, "SHARE|off", "per cent of its time that a program may spend collecting")             \
+    X(report, "report", text, "FILE", "write a JSON report to FILE at exit; %p becomes the process id")         \
+    X(fork, "fork", choice, "copy|none", "file kinds in a forked child: a copy, or no access")                  \
+    X(finalizers, "finalizers", choice, "collected|exit",                                                       \
+      "finalizers of collected objects only, or of all at exit")                                                \
+    X(malloc, "malloc", choice, "off|rooted|collect|detect",                                                    \
+      "what malloc becomes under `kindgc run`: see kindgc(1)")                                                  \
+    X(second_look, "second-look", choice, "on|off",                                                             \
+      "malloc=collect: reclaim only what two cycles in a row have found unreachable")                           \
+    X(leak_report, "leak-report", text, "FILE|stderr", "where leak reports go; %p becomes the process id")      \
+    X(leak_format, "leak-format", choice, "text|json|raw", "leak reports for people, for programs, or unread")  \
+    X(leak_exit, "leak-exit", number, "0-255", "exit status of a program that has leaked; 0: its own")          \
+    X(leak_signal, "leak-signal", choice, "USR1|USR2|HUP|QUIT|PROF|WINCH|URG|PWR|none",                         \
+      "signal that asks for a leak report")                                                                     \
+    X(leak_suppressions, "leak-suppressions", text, "FILE", "leaks not to report, in LeakSanitizer's format")   \
+    X(leak_frames, "leak-frames", number, "1-256", "most frames of an allocation's stack")                      \
+    X(leak_sample, "leak-sample", size, "SIZE", "record one stack in SIZE allocated, on average")               \
+    X(leak_max, "leak-max", number, "0-1000000", "most leaks to show, the largest first; 0: all")               \
+    X(leak_min, "leak-min", size, "SIZE", "do not show leaks of fewer bytes")
+
+/* In a program's environment: the command that started it (`kindgc run`),
+   which makes its leak reports.  Ignored in setuid programs. */
+#define KGC__COMMAND_VARIABLE "KINDGC_COMMAND"
 
 /* Is value one of the words in "copy|none"?  Here, because the command checks
    settings too and sees no functions that the library hides. */
@@ -66,6 +86,20 @@ static inline bool kgc__parse_share(const char *value, double *out)
 
 enum { KGC__OPTION_TEXT_MAX = 4096 };
 
+/* "7", in the range "LOW-HIGH". */
+static inline bool kgc__parse_number(const char *range, const char *value, size_t *out)
+{
+    size_t bound[2] = {0, 0}, n = 0, digits = strspn(value, "0123456789");
+    for (unsigned i = 0; i < 2; i++, range += *range == '-')
+        for (; *range >= '0' && *range <= '9'; range++)
+            bound[i] = 10 * bound[i] + (size_t)(*range - '0');
+    for (size_t i = 0; i < digits && i < 10; i++)
+        n = 10 * n + (size_t)(value[i] - '0');
+    *out = n;
+    return digits != 0 && digits < 10 && value[digits] == '\0' && n >= bound[0] && n <= bound[1];
+}
+#define KGC__NUMBER_SYNTAX "allowed is a number in %s"
+
 /* The settings in force.  Fixed buffers: they are read before and after
    everything that could allocate.  "" and 0 stand for "not set". */
 struct kgc__settings {
@@ -75,6 +109,17 @@ struct kgc__settings {
     char report[KGC__OPTION_TEXT_MAX];
     char fork[8];
     char finalizers[16];
+    char malloc[16];
+    char second_look[8];
+    char leak_report[KGC__OPTION_TEXT_MAX];
+    char leak_format[8];
+    size_t leak_exit;
+    char leak_signal[8];
+    char leak_suppressions[KGC__OPTION_TEXT_MAX];
+    size_t leak_frames;
+    size_t leak_sample;
+    size_t leak_max;
+    size_t leak_min;
 };
 extern struct kgc__settings kgc__settings;
 

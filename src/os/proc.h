@@ -6,6 +6,7 @@
 #ifndef KGC_OS_PROC_H
 #define KGC_OS_PROC_H
 
+#include <kindgc/base.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,7 +18,7 @@ size_t kgc__proc_number(const char *path, size_t fallback);
 
 /* Calls fn for each line of a file, which it may change, until it returns
    false.  Lines of more than 4 KiB come without their beginning. */
-void kgc__proc_visit_lines(const char *path, bool (*fn)(char *line, void *), void *arg);
+KGC_API void kgc__proc_visit_lines(const char *path, bool (*fn)(char *line, void *), void *arg);
 
 /* The number of kilobytes behind "KEY:" in a file of such lines, in bytes;
    SIZE_MAX when there is none. */
