@@ -82,8 +82,10 @@ START_TEST(resized)
             uint32_t before = check(p, sizes[i]);
             memset(p, 0x5a, common);
             p = kgc_realloc(p, sizes[k]);
-            for (size_t n = 0; n < common; n++)
-                ck_assert_int_eq(p[n], 0x5a);
+            size_t kept = 0;
+            while (kept < common && p[kept] == 0x5a)
+                kept++;
+            ck_assert_uint_eq(kept, common);
             ck_assert_uint_ne(check(p, sizes[k]), before);
             if (kgc_realloc_in_place(p, sizes[k] + 1))
                 check(p, sizes[k] + 1);
