@@ -6,6 +6,7 @@
 #include "base/options.h"
 #include "base/size.h"
 #include "cli/cli.h"
+#include "cli/json.h"
 #include "cli/suppressions.h"
 #include "cli/symbols.h"
 #include <jansson.h>
@@ -69,31 +70,10 @@ static void unify_modules(json_t *raw);
 
 static json_t *load(const char *file)
 {
-    json_error_t error;
-    FILE *f = strcmp(file, "-") == 0 ? stdin : fopen(file, "re");
-    if (f == NULL) {
-        cli_fail(CLI_FAILED, "%s: %m", file);
-        return NULL;
-    }
-    json_t *raw = json_loadf(f, JSON_REJECT_DUPLICATES, &error);
-    if (f != stdin)
-        fclose(f);
-    if (raw == NULL) {
-        cli_fail(CLI_FAILED, "%s: line %d: not a raw leak report: %s", file, error.line, error.text);
-        return NULL;
-    }
-    const json_t *version = json_object_get(raw, "kindgc_raw_leaks");
-    if (json_integer_value(version) == RAW_VERSION) {
+    json_t *raw = cli_load_json(file, "raw leak report", "kindgc_raw_leaks", RAW_VERSION);
+    if (raw != NULL)
         unify_modules(raw);
-        return raw;
-    }
-    if (json_is_integer(version))
-        cli_fail(CLI_FAILED, "%s: a raw leak report of version %lld; this kindgc reads version %d", file,
-                 (long long)json_integer_value(version), RAW_VERSION);
-    else
-        cli_fail(CLI_FAILED, "%s: JSON, but not a raw leak report: it has no \"kindgc_raw_leaks\"", file);
-    json_decref(raw);
-    return NULL;
+    return raw;
 }
 
 /* A file that was loaded several times has several numbers: takes the first in

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* `kindgc report`: a run's report, for people. */
 #include "cli/cli.h"
+#include "cli/json.h"
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,12 +98,13 @@ static void print_malloc(struct view *v, const json_t *r)
     const json_t *m = json_object_get(r, "malloc");
     if (!json_is_object(m))
         return;
-    fprintf(v->out, "malloc       %s: %s reclaimed in %.0f blocks, by %.0f cycles; %s more found once, %s in use\n",
-            text(v, m, "mode"), cli_human(number(v, m, "reclaimed_bytes"), a), number(v, m, "reclaimed_blocks"),
-            number(v, m, "cycles"), cli_human(number(v, m, "suspect_bytes"), b),
-            cli_human(number(v, m, "live_bytes"), c));
-    fprintf(v->out, "             %.1f ms in total, the longest cycle %.1f ms\n", number(v, m, "total_ns") / 1e6,
-            number(v, m, "longest_ns") / 1e6);
+    fprintf(v->out,
+            "malloc       %s: %s reclaimed in %.0f blocks, by %.0f cycles; %s more found once, %s in use\n",
+            text(v, m, "mode"), cli_human(number(v, m, "reclaimed_bytes"), a),
+            number(v, m, "reclaimed_blocks"), number(v, m, "cycles"),
+            cli_human(number(v, m, "suspect_bytes"), b), cli_human(number(v, m, "live_bytes"), c));
+    fprintf(v->out, "             %.1f ms in total, the longest cycle %.1f ms\n",
+            number(v, m, "total_ns") / 1e6, number(v, m, "longest_ns") / 1e6);
     if (number(v, m, "unproven") != 0)
         fprintf(v->out, "             %.0f cycles could not be proven complete; the last: %s\n",
                 number(v, m, "unproven"), text(v, m, "unproven_reason"));
@@ -150,33 +152,6 @@ static void print_sections(struct view *v, const json_t *r)
                 cli_human(number(v, s, "huge"), c), cli_human(number(v, s, "purged"), d), text(v, s, "kind"));
 }
 
-static json_t *load(const char *file)
-{
-    json_error_t error;
-    FILE *f = strcmp(file, "-") == 0 ? stdin : fopen(file, "re");
-    if (f == NULL) {
-        cli_fail(CLI_FAILED, "%s: %m", file);
-        return NULL;
-    }
-    json_t *r = json_loadf(f, JSON_REJECT_DUPLICATES, &error);
-    if (f != stdin)
-        fclose(f);
-    if (r == NULL) {
-        cli_fail(CLI_FAILED, "%s: line %d: not a report: %s", file, error.line, error.text);
-        return NULL;
-    }
-    const json_t *version = json_object_get(r, "kindgc_report");
-    if (json_is_integer(version) && json_integer_value(version) == VERSION)
-        return r;
-    if (json_is_integer(version))
-        cli_fail(CLI_FAILED, "%s: a report of version %lld; this kindgc reads version %d", file,
-                 (long long)json_integer_value(version), VERSION);
-    else
-        cli_fail(CLI_FAILED, "%s: JSON, but not a report of kindgc: it has no \"kindgc_report\"", file);
-    json_decref(r);
-    return NULL;
-}
-
 /* Shows the report; the text is complete or not printed at all. */
 static int show(const char *file, const json_t *r, bool sections)
 {
@@ -218,7 +193,7 @@ int cli_report(int argc, char **argv)
     }
     if (i != argc - 1)
         return cli_fail(CLI_FAILED, "report: one file is needed: kindgc report [--sections] FILE");
-    json_t *r = load(argv[i]);
+    json_t *r = cli_load_json(argv[i], "report", "kindgc_report", VERSION);
     if (r == NULL)
         return CLI_FAILED;
     int status = show(argv[i], r, sections);

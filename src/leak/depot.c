@@ -33,19 +33,6 @@ static size_t most = (size_t)512 << 20;
 /* Where records are cut from: the first word of a piece counts its bytes in use. */
 static _Atomic(_Atomic size_t *) piece;
 
-static void *ensure(_Atomic(void *) *at, size_t size)
-{
-    void *known = atomic_load_explicit(at, memory_order_acquire);
-    if (kgc__likely(known != NULL))
-        return known;
-    void *fresh = kgc__meta_allocate(size);
-    if (fresh != NULL && !atomic_compare_exchange_strong(at, &known, fresh)) {
-        kgc__meta_free(fresh, size);
-        return known;
-    }
-    return fresh;
-}
-
 static void *cut(size_t size)
 {
     size = (size + 7) & ~(size_t)7;
@@ -106,7 +93,8 @@ static struct record *make(uint64_t hash, const uint32_t *sites, unsigned count)
         return NULL;
     uint32_t number = atomic_fetch_add(&numbers, 1) + 1, i = number - 1;
     _Atomic(struct record *) *index =
-        i / INDEX < INDICES ? ensure((void *)&indices[i / INDEX], INDEX * sizeof *index) : NULL;
+        i / INDEX < INDICES ? kgc__meta_ensure((_Atomic(void *) *)&indices[i / INDEX], INDEX * sizeof *index)
+                            : NULL;
     if (index == NULL)
         return NULL; /* a number that stands for no stack */
     r->hash = hash;
@@ -119,7 +107,7 @@ static struct record *make(uint64_t hash, const uint32_t *sites, unsigned count)
 
 uint32_t kgc__depot_put(uint64_t hash, const uint32_t *sites, unsigned count)
 {
-    _Atomic uint32_t *table = ensure((void *)&buckets, BUCKETS * sizeof *table);
+    _Atomic uint32_t *table = kgc__meta_ensure((_Atomic(void *) *)&buckets, BUCKETS * sizeof *table);
     struct record *fresh = NULL;
     if (table != NULL) {
         _Atomic uint32_t *head = &table[hash % BUCKETS];

@@ -23,20 +23,6 @@ static _Atomic unsigned module_count; /* may exceed the table */
 
 _Atomic uint32_t kgc__sites_epoch;
 
-/* Puts a fresh piece of memory in place, or finds that of another thread. */
-static void *ensure(_Atomic(void *) *at, size_t size)
-{
-    void *known = atomic_load_explicit(at, memory_order_acquire);
-    if (kgc__likely(known != NULL))
-        return known;
-    void *fresh = kgc__meta_allocate(size);
-    if (fresh != NULL && !atomic_compare_exchange_strong(at, &known, fresh)) {
-        kgc__meta_free(fresh, size);
-        return known;
-    }
-    return fresh;
-}
-
 static uint64_t mix(uint64_t x)
 {
     x ^= x >> 32;
@@ -158,7 +144,8 @@ static const struct kgc__site *learn(uintptr_t pc)
     uint32_t number = atomic_fetch_add(&site_count, 1) + 1;
     if (number >= SITES)
         return NULL;
-    struct kgc__site *chunk = ensure((void *)&chunks[number / CHUNK], CHUNK * sizeof *chunk);
+    struct kgc__site *chunk =
+        kgc__meta_ensure((_Atomic(void *) *)&chunks[number / CHUNK], CHUNK * sizeof *chunk);
     if (chunk == NULL)
         return NULL;
     struct kgc__site *site = &chunk[number % CHUNK];
@@ -181,7 +168,7 @@ static const struct kgc__site *learn(uintptr_t pc)
    there is no room in this table; or there is no memory. */
 static const struct kgc__site *find_in(struct table *table, uintptr_t pc, bool *full)
 {
-    _Atomic uint32_t *slots = ensure((void *)&table->slots, table->size * sizeof *slots);
+    _Atomic uint32_t *slots = kgc__meta_ensure((_Atomic(void *) *)&table->slots, table->size * sizeof *slots);
     const struct kgc__site *fresh = NULL;
     *full = false;
     if (slots == NULL)

@@ -56,3 +56,16 @@ void kgc__meta_free(void *p, size_t size)
     if (p != NULL && size >= LARGE)
         kgc__os_release(p, kgc__round_up(size, kgc__page_size()));
 }
+
+void *kgc__meta_ensure(_Atomic(void *) *at, size_t size)
+{
+    void *known = atomic_load_explicit(at, memory_order_acquire);
+    if (known != NULL)
+        return known;
+    void *fresh = kgc__meta_allocate(size);
+    if (fresh != NULL && !atomic_compare_exchange_strong(at, &known, fresh)) { /* another thread was faster */
+        kgc__meta_free(fresh, size);
+        return known;
+    }
+    return fresh;
+}

@@ -16,4 +16,7 @@ void *kgc__meta_allocate(size_t size);
    records live as long as the process, so their owners reuse them. */
 void kgc__meta_free(void *p, size_t size);
 
+/* What *at points to; a fresh record of this size, put there, when it is NULL.  NULL: no memory. */
+void *kgc__meta_ensure(_Atomic(void *) *at, size_t size);
+
 #endif
