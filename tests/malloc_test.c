@@ -9,6 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool is_filled(const unsigned char *p, size_t size, unsigned char with)
+{
+    for (size_t i = 0; i < size; i++)
+        if (p[i] != with)
+            return false;
+    return true;
+}
+
 START_TEST(blocks)
 {
     for (size_t size = 0; size < 1000000; size = size * 2 + 1) {
@@ -21,8 +29,7 @@ START_TEST(blocks)
         memset(p, 0xff, usable);
         kgc_free(p);
         p = kgc_calloc(size, 1);
-        for (size_t i = 0; i < size; i++)
-            ck_assert_uint_eq(p[i], 0);
+        ck_assert(is_filled(p, size, 0));
         kgc_free_sized(p, size);
     }
     void *a = kgc_malloc(0), *b = kgc_malloc(0);
@@ -83,8 +90,7 @@ START_TEST(aligned)
         ck_assert_uint_ge(usable, alignment + 3);
         memset(p, 0xff, usable);
         unsigned char *q = kgc_realloc(p, 2 * usable);
-        for (size_t i = 0; i < usable; i++)
-            ck_assert_uint_eq(q[i], 0xff);
+        ck_assert(is_filled(q, usable, 0xff));
         kgc_free(q);
         if (alignment >= sizeof(void *)) {
             p = NULL;
@@ -136,14 +142,12 @@ START_TEST(resized)
     unsigned char *p = kgc_realloc(NULL, 1);
     for (size_t size = 1; size < 3000000; size *= 2) {
         p = kgc_reallocarray(p, size, 2);
-        for (size_t i = 0; i < size; i++)
-            ck_assert_uint_eq(p[i], size == 1 ? p[i] : 5);
+        ck_assert(size == 1 || is_filled(p, size, 5));
         memset(p, 5, 2 * size);
     }
     p = kgc_realloc(p, 100);
     ck_assert_uint_lt(kgc_malloc_usable_size(p), 1000);
-    for (size_t i = 0; i < 100; i++)
-        ck_assert_uint_eq(p[i], 5);
+    ck_assert(is_filled(p, 100, 5));
     ck_assert_ptr_null(kgc_realloc(p, 0));
     ck_fatal(kgc_free(p), "kgc_free: %p was freed already, or was never allocated", (void *)p);
 
