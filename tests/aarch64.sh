@@ -42,7 +42,7 @@ echo "building"
 cd "$work/build"
 { "$srcdir/configure" --host=aarch64-linux-gnu --enable-debug --enable-werror \
     CPPFLAGS="-I$work/root/usr/include/aarch64-linux-gnu" LDFLAGS="-L$libs -Wl,-rpath-link,$libs:$work/root/lib/aarch64-linux-gnu:$cross/lib" &&
-    make -j"$(nproc)" all && make -j"$(nproc)" $(printf 'tests/%s_test ' $tests); } >"$work/build.log" 2>&1 ||
+    make -j"$(nproc)" all && make -j"$(nproc)" $(printf 'tests/%s_test ' $tests) examples/lisp/lisp; } >"$work/build.log" 2>&1 ||
     { tail -n 30 "$work/build.log"; exit 1; }
 
 run() {
