@@ -59,7 +59,6 @@ struct kgc__explicit {
     unsigned turn;                   /* which arena the next thread gets */
     _Atomic size_t bytes;            /* live blocks that no cache counts; wraps */
     _Atomic size_t held, peak;       /* bytes that jemalloc gave us and has not back, now and at most */
-    _Atomic size_t took;             /* bytes that jemalloc gave us so far, in all */
     _Atomic size_t handed;           /* bytes that hooks had handed out when kgc__explicit_took() gave back */
     _Atomic size_t cache_limit;      /* bytes by which a thread's cache may grow: see cache.c */
     _Atomic size_t slack;            /* free bytes that may wait to be given back: see kgc__explicit_gave() */

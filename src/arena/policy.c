@@ -81,7 +81,6 @@ static size_t handed_out(kgc_kind *kind)
 void kgc__explicit_took(struct kgc__explicit *x, size_t size)
 {
     size_t held = atomic_fetch_add(&x->held, size) + size;
-    atomic_fetch_add_explicit(&x->took, size, memory_order_relaxed);
     if (held > atomic_load(&x->peak))
         atomic_store(&x->peak, held); /* two threads: the lower one may win, which makes little difference */
     /* The kind has grown by the slack although that much is free: jemalloc uses

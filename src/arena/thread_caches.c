@@ -18,7 +18,7 @@
 #include <pthread.h>
 #include <string.h>
 
-/* For threads that have none: nothing is ever written to it, nor to any table's KGC__NO_SLOT. */
+/* For threads that have none: nothing is ever written to it. */
 static struct kgc__cache *no_caches[KGC__SLOTS];
 
 __thread struct kgc__cache **kgc__caches KGC__INITIAL_EXEC = no_caches;

@@ -23,7 +23,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* One less than threads' tables have places: the last stands for no kind (KGC__NO_SLOT). */
+/* One less than threads' tables have places: the last is not a kind's (KGC__NO_SLOT). */
 enum { KINDS_MAX = 4095 };
 
 static kgc__lock lock = KGC__LOCK_INIT(KGC__RANK_KINDS);

@@ -49,13 +49,6 @@ bool kgc__rooted_owns(const void *p)
     return kgc__kind_use_of(p, &kind) == KGC__EXPLICIT && kind->rooted;
 }
 
-size_t kgc__rooted_taken(void)
-{
-    kgc_kind *kind = kgc__rooted_kind();
-    struct kgc__explicit *x = kind != NULL ? atomic_load(&kind->explicit) : NULL;
-    return x != NULL ? atomic_load_explicit(&x->took, memory_order_relaxed) : 0;
-}
-
 static void *too_large(const char *function, size_t size)
 {
     kgc__fail(ENOMEM, "%s: %zu bytes, or what was multiplied to them, are more than any block can have",

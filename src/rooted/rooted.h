@@ -48,10 +48,6 @@ KGC_API bool kgc__rooted_owns(const void *p);
  */
 KGC_API void kgc__rooted_set_stranger(bool (*release)(void *p));
 
-/* Bytes of blocks that threads have taken from the allocator since the process
-   started, at the rate at which caches are filled: for who paces collections. */
-size_t kgc__rooted_taken(void);
-
 /* The slow path of malloc() calls it after taking memory for a cache, with no
    lock held; NULL: nobody.  For who paces collections. */
 extern void (*kgc__rooted_took)(void);
