@@ -243,5 +243,28 @@ START_TEST(threads)
 }
 END_TEST
 
+/* What is wrong, as an exit status, with what a thread sees after the main one. */
+static void *look_alone(void *main_thread)
+{
+    pthread_join(*(pthread_t *)main_thread, NULL);
+    char *p = kgc__os_map_plain(2 * PAGE);
+    bool all = p != NULL && kgc__proc_check_writable(p, 2 * PAGE) == 0 && kgc__proc_address_space() != 0 &&
+               kgc__proc_count_mappings() != 0 && kgc__proc_residency(p, 2 * PAGE).resident == 0;
+    if (all)
+        *p = 1;
+    all = all && kgc__proc_residency(p, 2 * PAGE).resident == PAGE;
+    _exit(all ? 0 : 1);
+}
+
+START_TEST(the_main_thread_has_ended)
+{
+    static pthread_t main_thread, other;
+    main_thread = pthread_self();
+    ck_assert_int_eq(pthread_create(&other, NULL, look_alone, &main_thread), 0);
+    pthread_exit(NULL);
+}
+END_TEST
+
 SUITE("os", reserved_addresses, giving_pages_back, inheritance, failures_are_returned, the_machine,
-      small_files, mappings, metadata, no_memory_for_metadata, threads)
+      small_files, mappings, metadata, no_memory_for_metadata, threads,
+      the_main_thread_has_ended)

@@ -60,7 +60,7 @@ bool kgc__libc_may_own(const void *p)
         return false;
     if (s.address >= atomic_load(&lo) && s.address < atomic_load(&hi))
         return true;
-    kgc__proc_visit_lines("/proc/self/maps", look_at, &s);
+    kgc__proc_visit_lines("/proc/thread-self/maps", look_at, &s);
     if (s.hi == 0)
         return false;
     atomic_store(&hi, s.lo); /* nothing, for who looks meanwhile */

@@ -80,7 +80,7 @@ static size_t free_memory(const kgc_kind *kind)
 /* What RLIMIT_MEMLOCK leaves. */
 static size_t free_to_lock(void)
 {
-    size_t lockable = kgc__os_lockable(), used = kgc__proc_kilobytes("/proc/self/status", "VmLck");
+    size_t lockable = kgc__os_lockable(), used = kgc__proc_kilobytes("/proc/thread-self/status", "VmLck");
     return lockable == SIZE_MAX || used == SIZE_MAX ? lockable : lockable > used ? lockable - used : 0;
 }
 

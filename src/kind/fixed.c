@@ -66,7 +66,7 @@ static int check_mapped(const char *name, const struct kgc__span *span)
                          name, (void *)span->start, (void *)(span->start + span->size));
     if (error != 0)
         return kgc__fail_errno(
-            error, "kgc_kind_create_fixed: \"%s\": the range cannot be checked: /proc/self/maps", name);
+            error, "kgc_kind_create_fixed: \"%s\": the range cannot be checked: /proc/thread-self/maps", name);
     return 0;
 }
 

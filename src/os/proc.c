@@ -38,7 +38,7 @@ size_t kgc__proc_number(const char *path, size_t fallback)
 
 size_t kgc__proc_address_space(void)
 {
-    return kgc__proc_number("/proc/self/statm", 0) * kgc__page_size();
+    return kgc__proc_number("/proc/thread-self/statm", 0) * kgc__page_size();
 }
 
 /* Lines of a file, one at a time, from a fixed buffer. */
@@ -93,7 +93,7 @@ static bool read_kilobytes(const char *line, const char *key, size_t *sum)
 
 size_t kgc__proc_visit_mappings(bool (*fn)(const struct kgc__mapping *, void *), void *arg)
 {
-    struct lines l = {.fd = open("/proc/self/smaps", O_RDONLY | O_CLOEXEC)};
+    struct lines l = {.fd = open("/proc/thread-self/smaps", O_RDONLY | O_CLOEXEC)};
     if (l.fd < 0)
         return 0;
     size_t count = 0;
@@ -147,7 +147,7 @@ size_t kgc__proc_kilobytes(const char *path, const char *key)
 
 int kgc__proc_check_writable(const void *p, size_t size)
 {
-    struct lines l = {.fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC)};
+    struct lines l = {.fd = open("/proc/thread-self/maps", O_RDONLY | O_CLOEXEC)};
     uintptr_t at = (uintptr_t)p, end = at + size;
     if (l.fd < 0)
         return errno;
@@ -171,7 +171,7 @@ size_t kgc__proc_count_mappings(void)
 {
     char text[16384];
     size_t count = 0;
-    int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    int fd = open("/proc/thread-self/maps", O_RDONLY | O_CLOEXEC);
     for (ssize_t n; fd >= 0 && ((n = read(fd, text, sizeof text)) > 0 || (n < 0 && errno == EINTR));)
         for (ssize_t i = 0; i < n; i++)
             count += text[i] == '\n';

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What /proc and /sys say about memory.  Reads with a buffer on the stack:
- * nothing allocates, so that a report can be written with a full heap.
+ * nothing allocates, so that a report can be written with a full heap.  Of
+ * this process it asks in /proc/thread-self: once the main thread has ended,
+ * which pthread_exit(3) allows it, /proc/self shows no memory.
  */
 #ifndef KGC_OS_PROC_H
 #define KGC_OS_PROC_H
@@ -25,7 +27,7 @@ KGC_API void kgc__proc_visit_lines(const char *path, bool (*fn)(char *line, void
 size_t kgc__proc_kilobytes(const char *path, const char *key);
 
 /* Is all of [p, p + size) mapped, readable and writable?  0; EFAULT: no; or
-   why /proc/self/maps cannot be read. */
+   why the list of mappings cannot be read. */
 int kgc__proc_check_writable(const void *p, size_t size);
 
 /* Bytes of address space in use. */
@@ -41,7 +43,7 @@ struct kgc__mapping {
     size_t huge;     /* bytes on huge pages of any sort */
 };
 
-/* Calls fn for each mapping of /proc/self/smaps in order of addresses, until
+/* Calls fn for each mapping of this process in order of addresses, until
    it returns false.  Returns the number of mappings, 0 when it cannot be read. */
 size_t kgc__proc_visit_mappings(bool (*fn)(const struct kgc__mapping *, void *), void *arg);
 

@@ -43,7 +43,7 @@ void kgc__os_zero_anonymous(void *start, size_t size)
     char *p = start, *end = p + size;
     char *first = (char *)kgc__round_up((uintptr_t)p, kgc__page_size());
     char *last = (char *)kgc__round_down((uintptr_t)end, kgc__page_size());
-    int fd = first < last ? kgc__os.open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC) : -1;
+    int fd = first < last ? kgc__os.open("/proc/thread-self/pagemap", O_RDONLY | O_CLOEXEC) : -1;
     if (fd < 0) {
         memset(p, 0, size);
         return;
