@@ -463,19 +463,5 @@ START_TEST(full_disk)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("explicit memory under faults");
-    TCase *tcase = tcase_create("explicit memory under faults");
-    tcase_set_timeout(tcase, getenv("KINDGC_TEST_LONG") != NULL ? 1800 : 120);
-    const TTest *const tests[] = {ordinary, huge, file, tier, locked, limits_of_the_process, full_disk};
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++)
-        if (is_wanted(tests[i]))
-            tcase_add_test(tcase, tests[i]);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
-}
+SUITE_OF_LOOPS("explicit memory under faults", 120, {ordinary, 1}, {huge, 1}, {file, 1}, {tier, 1},
+               {locked, 1}, {limits_of_the_process, 1}, {full_disk, 1})

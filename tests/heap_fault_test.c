@@ -8,8 +8,8 @@
  * library; nothing else may kill the process, and nothing may hang or change
  * an object.
  */
+#include "suite.h"
 #include "support/fault.h"
-#include <check.h>
 #include <errno.h>
 #include <kindgc.h>
 #include <signal.h>
@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 static const char *const specs[] = {"default", "thp", "file:/var/tmp", "tier:default@2M+file:/var/tmp"};
+enum { KINDS = sizeof specs / sizeof specs[0] };
 
 /* How the program under test ended. */
 /* LIBGC_GIVES_UP: its exit(1), "Insufficient memory" and the like. */
@@ -152,18 +153,5 @@ START_TEST(the_program_works_when_nothing_fails)
 }
 END_TEST
 
-int main(void)
-{
-    const int count = sizeof specs / sizeof specs[0];
-    Suite *suite = suite_create("heap_fault");
-    TCase *tcase = tcase_create("heap_fault");
-    tcase_set_timeout(tcase, 300);
-    tcase_add_loop_test(tcase, the_program_works_when_nothing_fails, 0, count);
-    tcase_add_loop_test(tcase, every_call_fails_in_turn, 0, count * FAULT_CALLS);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
-}
+SUITE_OF_LOOPS("heap_fault", 300, {the_program_works_when_nothing_fails, KINDS},
+               {every_call_fails_in_turn, KINDS *FAULT_CALLS})

@@ -393,21 +393,4 @@ START_TEST(every_hook_is_called)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("refusing hooks");
-    TCase *tcase = tcase_create("refusing hooks");
-    tcase_set_timeout(tcase, getenv("KINDGC_TEST_LONG") != NULL ? 1800 : 120);
-    if (is_wanted(every_hook_is_called))
-        tcase_add_test(tcase, every_hook_is_called);
-    if (is_wanted(one_thread))
-        tcase_add_loop_test(tcase, one_thread, 0, HOOKS);
-    if (is_wanted(two_threads))
-        tcase_add_loop_test(tcase, two_threads, 0, HOOKS);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
-}
+SUITE_OF_LOOPS("refusing hooks", 120, {every_hook_is_called, 1}, {one_thread, HOOKS}, {two_threads, HOOKS})

@@ -77,6 +77,7 @@ static const char *const specs[] = {
     "default",          "thp",        "file:/var/tmp",         "numa:bind=0",
     "locked,limit=64M", "hugetlb:2M", "ratio:default@1+thp@1", "default,arenas=1",
 };
+enum { KINDS = sizeof specs / sizeof specs[0] };
 
 START_TEST(follows_the_setting)
 {
@@ -237,22 +238,5 @@ START_TEST(after_fork)
 }
 END_TEST
 
-int main(void)
-{
-    const TTest *const others[] = {tier,      follows_a_change, no_collector_is_started,
-                                   goes_back, passed_on,        after_fork};
-    Suite *suite = suite_create("rooted kind");
-    TCase *tcase = tcase_create("rooted kind");
-    tcase_set_timeout(tcase, 60);
-    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
-        if (is_wanted(others[i]))
-            tcase_add_test(tcase, others[i]);
-    if (is_wanted(follows_the_setting))
-        tcase_add_loop_test(tcase, follows_the_setting, 0, sizeof specs / sizeof specs[0]);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
-}
+SUITE_OF_LOOPS("rooted kind", 60, {tier, 1}, {follows_a_change, 1}, {no_collector_is_started, 1},
+               {goes_back, 1}, {passed_on, 1}, {after_fork, 1}, {follows_the_setting, KINDS})

@@ -326,27 +326,7 @@ START_TEST(not_of_the_callers_hooks)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("scanned kinds");
-    TCase *tcase = tcase_create("scanned kinds");
-    tcase_set_timeout(tcase, 60);
-    tcase_add_loop_test(tcase, every_kind, 0, 7);
-    tcase_add_loop_test(tcase, threads, 0, 3);
-    const TTest *const tests[] = {by_option,
-                                  other_kinds_keep_nothing,
-                                  free_blocks_hold_nothing,
-                                  resized_blocks,
-                                  reset_lets_go,
-                                  opened_and_closed_during_collections,
-                                  incremental,
-                                  not_of_the_callers_hooks};
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++)
-        tcase_add_test(tcase, tests[i]);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
-}
+SUITE_OF_LOOPS("scanned kinds", 60, {every_kind, 7}, {threads, 3}, {by_option, 1},
+               {other_kinds_keep_nothing, 1}, {free_blocks_hold_nothing, 1}, {resized_blocks, 1},
+               {reset_lets_go, 1}, {opened_and_closed_during_collections, 1}, {incremental, 1},
+               {not_of_the_callers_hooks, 1})

@@ -6,7 +6,7 @@
 #include "misuse.h"
 #include "section/section.h"
 #include "section/table.h"
-#include <check.h>
+#include "suite.h"
 #include <errno.h>
 #include <gc/gc.h>
 #include <jemalloc/jemalloc.h>
@@ -305,6 +305,7 @@ END_TEST
 
 static const char *const specs[] = {"default", "thp", "file:/var/tmp", "tier:default@16M+file:/var/tmp",
                                     "tier:thp@16M+default"};
+enum { KINDS = sizeof specs / sizeof specs[0] };
 
 START_TEST(every_kind_gives_back_and_keeps_what_lives)
 {
@@ -486,29 +487,10 @@ START_TEST(libgc_is_told_from_others)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("section");
-    TCase *tcase = tcase_create("section");
-    tcase_set_timeout(tcase, 120);
-    tcase_add_test(tcase, callers_hooks_supply_every_section);
-    tcase_add_test(tcase, hooks_do_not_run_while_threads_are_suspended);
-    tcase_add_test(tcase, refused_memory_is_out_of_memory);
-    tcase_add_test(tcase, purge_asks_forced_then_lazy);
-    tcase_add_test(tcase, purge_may_be_refused);
-    tcase_add_test(tcase, purge_hooks_may_be_missing);
-    tcase_add_loop_test(tcase, every_kind_gives_back_and_keeps_what_lives, 0, sizeof specs / sizeof specs[0]);
-    tcase_add_test(tcase, thp_keeps_pages_that_are_in_use_again);
-    tcase_add_test(tcase, kind_of_the_heap_changes_at_run_time);
-    tcase_add_test(tcase, limit_holds_against_the_program);
-    tcase_add_test(tcase, listeners_see_what_happens);
-    tcase_add_test(tcase, visiting_can_be_stopped);
-    tcase_add_test(tcase, misuse_is_told);
-    tcase_add_test(tcase, libgc_is_told_from_others);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
-}
+SUITE_OF_LOOPS("section", 120, {callers_hooks_supply_every_section, 1},
+               {hooks_do_not_run_while_threads_are_suspended, 1}, {refused_memory_is_out_of_memory, 1},
+               {purge_asks_forced_then_lazy, 1}, {purge_may_be_refused, 1}, {purge_hooks_may_be_missing, 1},
+               {every_kind_gives_back_and_keeps_what_lives, KINDS},
+               {thp_keeps_pages_that_are_in_use_again, 1}, {kind_of_the_heap_changes_at_run_time, 1},
+               {limit_holds_against_the_program, 1}, {listeners_see_what_happens, 1},
+               {visiting_can_be_stopped, 1}, {misuse_is_told, 1}, {libgc_is_told_from_others, 1})

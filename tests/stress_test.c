@@ -8,7 +8,7 @@
  *
  * KINDGC_TEST_LONG=1 runs it a hundred times as long.
  */
-#include <check.h>
+#include "suite.h"
 #include <dlfcn.h>
 #include <errno.h>
 #include <kindgc.h>
@@ -32,6 +32,7 @@ static _Noreturn void broken(const char *what, int line)
 enum { THREADS = 3, SLOTS = 400, STEPS = 15000, CHILD_STEPS = 2000 };
 
 static const char *const specs[] = {"default", "thp", "file:/var/tmp", "tier:default@4M+file:/var/tmp"};
+enum { KINDS = sizeof specs / sizeof specs[0] };
 
 /* Scanned objects begin with a pointer to another object. */
 struct object {
@@ -246,17 +247,4 @@ START_TEST(collection_at_every_allocation)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("stress");
-    TCase *tcase = tcase_create("stress");
-    tcase_set_timeout(tcase, getenv("KINDGC_TEST_LONG") != NULL ? 1800 : 120);
-    tcase_add_loop_test(tcase, threads_forks_and_modules, 0, sizeof specs / sizeof specs[0]);
-    tcase_add_loop_test(tcase, collection_at_every_allocation, 0, sizeof specs / sizeof specs[0]);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
-}
+SUITE_OF_LOOPS("stress", 120, {threads_forks_and_modules, KINDS}, {collection_at_every_allocation, KINDS})
