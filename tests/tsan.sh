@@ -14,11 +14,12 @@ set -uo pipefail
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "${1:?usage: tests/tsan.sh BUILD}" || exit
 
-programs=(allocator arena arena_stats arenas caller_hooks explicit_fault hook_refusal kind lock map memkind_arena range space
-    thread_cache)
+programs=(allocator arena arena_stats arenas births caller_hooks depot explicit_fault hook_refusal kind lock map memkind_arena
+    range rooted_kind space thread_cache)
 
 # Of sweeps that take minutes here, and of tests most of which collect, those with several threads at work.
-declare -A only=([allocator]=global_race [explicit_fault]=full_disk [hook_refusal]=two_threads)
+declare -A only=([allocator]=global_race [births]=threads [depot]=threads [explicit_fault]=full_disk [hook_refusal]=two_threads
+    [rooted_kind]=passed_on)
 
 # What cannot be as it is elsewhere, and why.
 declare -A not_here=(

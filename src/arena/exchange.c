@@ -38,7 +38,7 @@ unsigned kgc__exchange_put(struct kgc__explicit *x, unsigned class, void **from,
 unsigned kgc__exchange_take(struct kgc__explicit *x, unsigned class, void **to, unsigned n)
 {
     struct kgc__exchange *e = &x->exchange[class];
-    if (__atomic_load_n(&e->count, __ATOMIC_RELAXED) == 0)
+    if (e->count == 0)
         return 0;
     kgc__explicit_lock();
     if (n > e->count)
@@ -54,7 +54,7 @@ size_t kgc__exchange_bytes(const struct kgc__explicit *x)
 {
     size_t sum = 0;
     for (unsigned class = 1; class <= KGC__FAST_CLASSES; class ++)
-        sum += __atomic_load_n(&x->exchange[class].count, __ATOMIC_RELAXED) * kgc__class_size(class);
+        sum += x->exchange[class].count * kgc__class_size(class);
     return sum;
 }
 

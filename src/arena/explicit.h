@@ -46,9 +46,9 @@ struct kgc__cache {
     struct kgc__cache *next, **home; /* the kind's list; the place in the thread's table */
 };
 
-/* Free blocks of a class between threads: see exchange.c.  Under the lock. */
+/* Free blocks of a class between threads: see exchange.c.  Under the lock; the count may be read at any time. */
 struct kgc__exchange {
-    unsigned count;
+    _Atomic unsigned count;
     void **blocks; /* NULL: none were here yet */
 };
 

@@ -40,8 +40,9 @@ void kgc__mark(void *p, size_t size, unsigned class)
         return;
     }
     size_t later = (size_t)(kgc__mark_of(kind, (char *)p + size - 1) - mark);
-    if (size < KGC__MARK_LATER_FROM) {
-        memset(mark, (int)class, later + 1);
+    if (size < KGC__MARK_LATER_FROM) { /* pages that other threads' blocks of the class share */
+        for (size_t i = 0; i <= later; i++)
+            __atomic_store_n(mark + i, (unsigned char)class, __ATOMIC_RELAXED);
         return;
     }
     *mark = (unsigned char)class;
