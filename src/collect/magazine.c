@@ -120,10 +120,28 @@ static bool has_shelf(unsigned object_kind)
  */
 enum { KEPT_FROM = 16 };
 
+/*
+ * In each collection one in so many goes, the oldest first.  Were all blocks
+ * kept, libgc would find none for a size that has run out of them right after
+ * a collection, and let the heap grow by half: from 5 to 11.5 MiB with two
+ * threads that have 1,024 such objects each.
+ */
+enum { LET_GO = 64 };
+
 static void keep_block(void *object)
 {
     struct kgc__magazines *m = kgc__magazines();
     m->keeps[m->kept++ % KGC__KEPT_BLOCKS] = object;
+}
+
+/* A thread may be suspended within keep_block(): then one block is kept for
+   longer, or not at all. */
+static void let_some_go(struct kgc__magazines *m)
+{
+    if (m->kept - m->let_go > KGC__KEPT_BLOCKS)
+        m->let_go = m->kept - KGC__KEPT_BLOCKS; /* others have taken their places */
+    for (unsigned n = (m->kept - m->let_go + LET_GO - 1) / LET_GO; n != 0; n--)
+        m->keeps[m->let_go++ % KGC__KEPT_BLOCKS] = NULL;
 }
 
 void kgc__magazines_age(void)
@@ -131,8 +149,9 @@ void kgc__magazines_age(void)
     for (struct kgc__magazines *m = all; m != NULL; m = m->next) {
         if (m->kept != 0 && m->batches == m->batches_before) {
             memset(m->keeps, 0, sizeof m->keeps);
-            m->kept = 0;
+            m->kept = m->let_go = 0;
         }
+        let_some_go(m);
         m->batches_before = m->batches;
     }
 }

@@ -80,7 +80,7 @@ struct kgc__magazines {
     struct kgc__shelf *shelf[KGC__OBJECT_KINDS]; /* by libgc's number of the kind; never NULL */
     struct kgc__magazines *next;                 /* all threads' */
     unsigned batches, batches_before;            /* taken so far, and when blocks were looked at last */
-    unsigned kept;                               /* so many so far */
+    unsigned kept, let_go;                       /* so many so far */
     void *keeps[KGC__KEPT_BLOCKS];               /* see magazine.c: keep_block() */
 };
 
