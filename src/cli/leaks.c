@@ -80,19 +80,19 @@ static json_t *load(const char *file)
    all stacks. */
 static void unify_modules(json_t *raw)
 {
-    json_t *modules = json_object_get(raw, "modules"), *leak, *frame;
+    json_t *modules = json_object_get(raw, "modules"), *known = json_object(), *leak, *frame;
     size_t n = json_array_size(modules), i, k;
     size_t *first = cli_allocate((n + 1) * sizeof *first);
     for (i = 0; i < n; i++) {
-        const json_t *m = json_array_get(modules, i), *path = json_object_get(m, "path"),
-                     *id = json_object_get(m, "build_id");
-        for (k = 0; k < i; k++) {
-            const json_t *other = json_array_get(modules, k);
-            if (path != NULL && json_equal(json_object_get(other, "path"), path) &&
-                json_equal(json_object_get(other, "build_id"), id))
-                break;
-        }
-        first[i] = k;
+        const json_t *m = json_array_get(modules, i);
+        const char *path = json_string_value(json_object_get(m, "path")),
+                   *id = json_string_value(json_object_get(m, "build_id"));
+        char *key = cli_format("%s %s", id != NULL ? id : "", path != NULL ? path : "");
+        const json_t *before = json_object_get(known, key);
+        first[i] = path != NULL && before != NULL ? (size_t)json_integer_value(before) : i;
+        if (path != NULL && before == NULL)
+            json_object_set_new(known, key, json_integer((json_int_t)i));
+        free(key);
     }
     json_array_foreach(json_object_get(raw, "leaks"), i, leak)
     {
@@ -105,6 +105,7 @@ static void unify_modules(json_t *raw)
         }
     }
     free(first);
+    json_decref(known);
 }
 
 /* ---- frames ---- */
@@ -131,6 +132,36 @@ static const json_t *module_of(const struct report *r, const json_t *frame, stru
     return m;
 }
 
+static bool is_in_libc(const struct report *r, const json_t *frame)
+{
+    const json_t *modules = json_object_get(r->raw, "modules"), *index = json_array_get(frame, 0);
+    const json_t *m = json_is_integer(index) && json_integer_value(index) >= 0
+                          ? json_array_get(modules, (size_t)json_integer_value(index))
+                          : NULL;
+    const char *path = json_string_value(json_object_get(m, "path"));
+    const char *slash = path != NULL ? strrchr(path, '/') : NULL;
+    return slash != NULL && strncmp(slash, "/libc.so.", 9) == 0;
+}
+
+/*
+ * Where the C library's calls of main() or of a thread's function begin, and
+ * in *end, where they end; what is outside of them is _start.  They are the
+ * same in all stacks, and the library's debugging information, 10 MB when it
+ * has been decompressed, takes longer to read than all else of most reports.
+ */
+static size_t find_start(const struct report *r, const json_t *stack, size_t *end)
+{
+    size_t n = json_array_size(stack), limit = (size_t)json_integer_value(json_object_get(r->raw, "frames"));
+    *end = n;
+    if (n >= limit) /* it may have been cut off before */
+        return n;
+    if (n != 0 && !is_in_libc(r, json_array_get(stack, n - 1)))
+        --*end;
+    for (n = *end; n > 1 && is_in_libc(r, json_array_get(stack, n - 1));)
+        n--;
+    return n;
+}
+
 /* Calls fn for each call of a stack, the innermost first, until it returns false. */
 struct call {
     unsigned depth;
@@ -142,7 +173,7 @@ static void visit_calls(const struct report *r, const json_t *stack, bool (*fn)(
                         void *arg)
 {
     static const struct cli_frame unknown;
-    size_t i, n;
+    size_t i, n, end, start = find_start(r, stack, &end);
     const json_t *place;
     unsigned depth = 0;
     json_array_foreach(stack, i, place)
@@ -155,7 +186,7 @@ static void visit_calls(const struct report *r, const json_t *stack, bool (*fn)(
         const struct cli_frame *frames = &unknown;
         n = 1;
         if (module != NULL)
-            frames = cli_module_frames(module, call.address, &n);
+            frames = cli_module_frames(module, call.address, i >= start && i < end, &n);
         for (size_t k = 0; k < n; k++) {
             call.depth = depth++;
             call.frame = &frames[k];
@@ -354,14 +385,29 @@ static void print_text(struct report *r, const struct options *o, FILE *out)
 
 /* ---- JSON ---- */
 
+/* JSON is UTF-8; names in files and patterns may be anything. */
+static json_t *string_of(const char *text)
+{
+    json_t *string = text != NULL ? json_string(text) : json_null();
+    if (string != NULL)
+        return string;
+    char *copy = cli_format("%s", text);
+    for (char *p = copy; *p != '\0'; p++)
+        if ((*p & 0x80) != 0)
+            *p = '?';
+    string = json_string(copy);
+    free(copy);
+    return string;
+}
+
 static bool add_call(const struct call *call, void *arg)
 {
     const struct cli_frame *f = call->frame;
     char address[24];
     snprintf(address, sizeof address, "0x%llx", (unsigned long long)call->address);
-    json_array_append_new(arg, json_pack("{s:s?, s:s?, s:i, s:b, s:s, s:s}", "function", f->function, "file",
-                                         f->file, "line", f->line, "inlined", f->inlined, "module",
-                                         call->module, "address", address));
+    json_array_append_new(arg, json_pack("{s:o, s:o, s:i, s:b, s:s, s:s}", "function", string_of(f->function),
+                                         "file", string_of(f->file), "line", f->line, "inlined", f->inlined,
+                                         "module", call->module, "address", address));
     return true;
 }
 
@@ -400,12 +446,13 @@ static void print_json(const struct report *r, const struct options *o, FILE *ou
     }
     for (size_t i = 0; i < o->suppressions.count; i++) {
         const struct cli_suppression *s = &o->suppressions.list[i];
-        json_array_append_new(suppressions, json_pack("{s:s, s:I, s:I}", "pattern", s->pattern, "blocks",
-                                                      (json_int_t)s->blocks, "bytes", (json_int_t)s->bytes));
+        json_array_append_new(suppressions,
+                              json_pack("{s:o, s:I, s:I}", "pattern", string_of(s->pattern), "blocks",
+                                        (json_int_t)s->blocks, "bytes", (json_int_t)s->bytes));
     }
     for (size_t i = 0; i < r->module_count; i++)
         if (r->modules[i] != NULL && cli_module_problem(r->modules[i]) != NULL)
-            json_array_append_new(problems, json_string(cli_module_problem(r->modules[i])));
+            json_array_append_new(problems, string_of(cli_module_problem(r->modules[i])));
     json_object_set_new(all, "suppressions", suppressions);
     json_object_set_new(all, "problems", problems);
     json_object_set_new(all, "leaks", leaks);

@@ -9,11 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* What is known of an address. */
 struct known {
     uint64_t address;
+    bool briefly;
     struct cli_frame *frames; /* NULL: this place is free */
     size_t count;
 };
@@ -64,6 +66,43 @@ static int find_no_file(Dwfl_Module *m, void **user, const char *name, Dwarf_Add
     return -1;
 }
 
+/* Is the debugging information in a file beside this one, or where systems keep it? */
+static bool has_debug_file(const char *file, const char *link)
+{
+    static const char *const places[] = {"%.*s/%s", "%.*s/.debug/%s", "/usr/lib/debug%.*s/%s"};
+    const char *slash = strrchr(file, '/');
+    bool found = false;
+    if (slash == NULL)
+        return false;
+    char *name = link != NULL ? cli_format("%s", link) : cli_format("%s.debug", slash + 1);
+    for (size_t i = 0; i < sizeof places / sizeof places[0] && !found; i++) {
+        char *path = cli_format(places[i], (int)(slash - file), file, name);
+        found = access(path, R_OK) == 0;
+        free(path);
+    }
+    free(name);
+    return found;
+}
+
+/* As elfutils searches, but never by debuginfod: a program that ends must not
+   wait for a download, and loading the client alone takes 15 ms. */
+static int find_debuginfo(Dwfl_Module *m, void **user, const char *name, Dwarf_Addr base, const char *file,
+                          const char *link, GElf_Word sum, char **found)
+{
+    const unsigned char *bits;
+    GElf_Addr at;
+    if (file != NULL && dwfl_module_build_id(m, &bits, &at) > 0) {
+        int fd = dwfl_build_id_find_debuginfo(m, user, name, base, file, link, sum, found);
+        char *real = realpath(file, NULL);
+        bool more = fd < 0 && (has_debug_file(file, link) || (real != NULL && has_debug_file(real, link)));
+        free(real);
+        if (!more)
+            return fd;
+    }
+    unsetenv("DEBUGINFOD_URLS"); /* should the file be another one's */
+    return dwfl_standard_find_debuginfo(m, user, name, base, file, link, sum, found);
+}
+
 static const char *id_text(Dwfl_Module *m, char text[128])
 {
     const unsigned char *bits;
@@ -78,16 +117,21 @@ static const char *id_text(Dwfl_Module *m, char text[128])
 struct cli_module *cli_module_open(const char *path, const char *build_id)
 {
     static const Dwfl_Callbacks callbacks = {.find_elf = find_no_file,
-                                             .find_debuginfo = dwfl_standard_find_debuginfo,
+                                             .find_debuginfo = find_debuginfo,
                                              .section_address = dwfl_offline_section_address};
     struct cli_module *m = cli_allocate(sizeof *m);
     char id[128];
     m->session = dwfl_begin(&callbacks);
     if (m->session == NULL)
         exit(cli_fail(CLI_FAILED, "out of memory"));
-    if (access(path, R_OK) != 0) {
+    struct stat status;
+    if (access(path, R_OK) != 0 || stat(path, &status) != 0) {
         if (strncmp(path, "linux-vdso", 10) != 0)
             m->problem = cli_format("%s: %m", path);
+        return m;
+    }
+    if (!S_ISREG(status.st_mode)) { /* opening it might wait for ever */
+        m->problem = cli_format("%s: not a file", path);
         return m;
     }
     /* At the file's own addresses. */
@@ -249,16 +293,18 @@ static void add_symbol(struct frames *f, Dwfl_Module *m, Dwarf_Addr address)
         m != NULL ? dwfl_module_addrinfo(m, address, &offset, &symbol, NULL, NULL, NULL) : NULL;
     if (name == NULL)
         return;
-    frame->function = readable(name);
+    char *bare = cli_format("%.*s", (int)strcspn(name, "@"), name); /* without its version */
+    frame->function = readable(bare);
     frame->offset = offset;
+    free(bare);
 }
 
 /* ---- addresses ---- */
 
-static struct known *place_of(const struct cli_module *m, uint64_t address)
+static struct known *place_of(const struct cli_module *m, uint64_t address, bool briefly)
 {
     size_t i = (size_t)(address * 0x9e3779b97f4a7c15 >> 20) & (m->places - 1);
-    while (m->known[i].frames != NULL && m->known[i].address != address)
+    while (m->known[i].frames != NULL && (m->known[i].address != address || m->known[i].briefly != briefly))
         i = (i + 1) & (m->places - 1);
     return &m->known[i];
 }
@@ -272,22 +318,22 @@ static void make_room(struct cli_module *m)
     larger.known = cli_allocate(larger.places * sizeof *larger.known);
     for (size_t i = 0; i < m->places; i++)
         if (m->known[i].frames != NULL)
-            *place_of(&larger, m->known[i].address) = m->known[i];
+            *place_of(&larger, m->known[i].address, m->known[i].briefly) = m->known[i];
     free(m->known);
     *m = larger;
 }
 
-const struct cli_frame *cli_module_frames(struct cli_module *m, uint64_t address, size_t *count)
+const struct cli_frame *cli_module_frames(struct cli_module *m, uint64_t address, bool briefly, size_t *count)
 {
     make_room(m);
-    struct known *k = place_of(m, address);
+    struct known *k = place_of(m, address, briefly);
     if (k->frames == NULL) {
         struct frames f = {.count = 0};
-        if (m->module != NULL)
+        if (m->module != NULL && !briefly)
             add_functions(&f, m->module, address);
         if (f.count == 0)
             add_symbol(&f, m->module, address);
-        *k = (struct known){address, f.list, f.count};
+        *k = (struct known){address, briefly, f.list, f.count};
         m->used++;
     }
     *count = k->count;

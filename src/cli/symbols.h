@@ -2,7 +2,8 @@
 /*
  * Functions and lines of addresses in programs and libraries, inlined calls
  * too, by elfutils: from the file's own debugging information, or from a
- * separate file found by build id, else from its table of symbols.
+ * separate file found by build id or by name, else from its table of symbols.
+ * Nothing is downloaded (debuginfod).
  */
 #ifndef KGC_CLI_SYMBOLS_H
 #define KGC_CLI_SYMBOLS_H
@@ -31,7 +32,9 @@ const char *cli_module_problem(const struct cli_module *module);
 void cli_module_close(struct cli_module *module);
 
 /* The calls at an address of the file, the innermost first; at least one.
-   They belong to the module. */
-const struct cli_frame *cli_module_frames(struct cli_module *module, uint64_t address, size_t *count);
+   They belong to the module.  briefly: the function's symbol only, for which no
+   debugging information is read. */
+const struct cli_frame *cli_module_frames(struct cli_module *module, uint64_t address, bool briefly,
+                                          size_t *count);
 
 #endif

@@ -32,7 +32,8 @@ enum {
     STACK_CACHE = 512,
     WHOLE_BITS = 7,
     WHOLE_CACHE = 1 << WHOLE_BITS,
-    WHOLE_WORDS = 64
+    WHOLE_WORDS = 64,
+    WORDS = 1 << 13
 };
 static const uint64_t factor = 0x9e3779b97f4a7c15;
 
@@ -57,17 +58,20 @@ struct known {
     bool own;
 };
 
-/* A whole stack outside of its two innermost frames: what must be as it was
-   for it to be the same again. */
+/* What a word must be as it was. */
+struct word {
+    const uintptr_t *at;
+    uintptr_t was;
+};
+
+/* A whole stack outside of its two innermost frames: which words must be as
+   they were for it to be the same again. */
 struct whole {
     uint64_t key; /* of the two frames; 0: nothing is here */
     uintptr_t pc, sp, fp;
     bool fp_matters;
     uint32_t stack, count;
-    struct {
-        const uintptr_t *at;
-        uintptr_t word;
-    } words[WHOLE_WORDS];
+    uint64_t begin; /* of the words, counted since the first that was ever noted */
 };
 
 struct memory {
@@ -83,6 +87,8 @@ struct memory {
         uint32_t stack;
     } stacks[STACK_CACHE];
     struct whole wholes[WHOLE_CACHE];
+    uint64_t noted; /* words; the last ones are there, one after the other: few pages are touched */
+    struct word words[WORDS];
 };
 
 static unsigned limit = KGC__FRAMES_DEFAULT;
@@ -425,12 +431,15 @@ static inline bool step_lightly(const struct known *k, uintptr_t *pc, uintptr_t 
     return *pc > 4096;
 }
 
-static inline bool is_same_whole(const struct whole *w, uint64_t key, const struct frame *state)
+static inline bool is_same_whole(const struct memory *m, const struct whole *w, uint64_t key,
+                                 const struct frame *state)
 {
-    if (w->key != key || w->sp != state->sp || w->pc != state->pc || (w->fp_matters && w->fp != state->fp))
+    if (w->key != key || w->sp != state->sp || w->pc != state->pc || (w->fp_matters && w->fp != state->fp) ||
+        m->noted - w->begin > WORDS - 2 * WHOLE_WORDS) /* else they may have been overwritten */
         return false;
+    const struct word *words = &m->words[w->begin % WORDS];
     for (uint32_t i = 0; i < w->count; i++)
-        if (word_at(w->words[i].at) != w->words[i].word)
+        if (word_at(words[i].at) != words[i].was)
             return false;
     return true;
 }
@@ -440,6 +449,8 @@ static void note_whole(struct memory *m, struct whole *w, uint64_t key, const st
                        uint32_t stack)
 {
     const struct frame *f = &m->frames[m->count - 3], *end = &m->frames[m->count - (int)limit];
+    uint64_t left = WORDS - m->noted % WORDS, begin = m->noted + (left < WHOLE_WORDS ? left : 0);
+    struct word *words = &m->words[begin % WORDS];
     uint32_t n = 0;
     w->key = 0;
     if (m->count < 4 || f->sp != state->sp || f->pc != state->pc)
@@ -453,13 +464,12 @@ static void note_whole(struct memory *m, struct whole *w, uint64_t key, const st
     while (--f >= end) {
         if (f->pc_at == NULL || n > WHOLE_WORDS - 2)
             return;
-        w->words[n].at = f->pc_at;
-        w->words[n++].word = word_at(f->pc_at);
-        if (f->fp_at != NULL) {
-            w->words[n].at = f->fp_at;
-            w->words[n++].word = f->fp;
-        }
+        words[n++] = (struct word){f->pc_at, word_at(f->pc_at)};
+        if (f->fp_at != NULL)
+            words[n++] = (struct word){f->fp_at, f->fp};
     }
+    w->begin = begin;
+    m->noted = begin + n;
     w->count = n;
     w->key = key;
 }
@@ -491,7 +501,7 @@ static uint32_t capture_from(struct memory *m, uintptr_t pc, uintptr_t sp, uintp
             third = (struct frame){.pc = pc, .sp = sp, .fp = fp};
             key = (key * factor + pc + sp) * factor | 1;
             whole = &m->wholes[key >> (64 - WHOLE_BITS)];
-            if (kgc__likely(is_same_whole(whole, key, &third)))
+            if (kgc__likely(is_same_whole(m, whole, key, &third)))
                 return whole->stack;
         }
     }

@@ -70,6 +70,14 @@ static int take_line(struct kgc__maps *m, struct kgc__scratch *scratch, const ch
         p = p != NULL ? p + strspn(p, " ") : NULL;
     }
     const char *path = p != NULL ? p : "";
+    enum kgc__mapped what = sort(path, rights[3] == 's');
+    bool file = what == KGC__MAP_PRIVATE && *path == '/' && rights[0] == 'r';
+    struct kgc__map *before = m->count != 0 ? &m->map[m->count - 1] : NULL;
+    if (file && before != NULL && before->file && before->hi == lo) {
+        before->hi = hi;
+        before->writable |= rights[1] == 'w';
+        return 0;
+    }
     if (m->count == m->room) {
         struct kgc__map *more =
             kgc__scratch_grow(scratch, m->map, m->count * sizeof *more, 2 * m->room * sizeof *more);
@@ -83,7 +91,8 @@ static int take_line(struct kgc__maps *m, struct kgc__scratch *scratch, const ch
                                            .readable = rights[0] == 'r',
                                            .writable = rights[1] == 'w',
                                            .stack = strcmp(path, "[stack]") == 0,
-                                           .what = (unsigned char)sort(path, rights[3] == 's')};
+                                           .file = file,
+                                           .what = (unsigned char)what};
     m->io_uring |= begins(path, "anon_inode:[io_uring]");
     m->aio |= begins(path, "/[aio]");
     return 0;

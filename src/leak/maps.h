@@ -17,6 +17,7 @@ enum kgc__mapped {
 struct kgc__map {
     uintptr_t lo, hi;
     bool readable, writable, stack; /* stack: the main thread's */
+    bool file;                      /* private, of a file; neighbours that can be read are one */
     unsigned char what;             /* enum kgc__mapped */
 };
 

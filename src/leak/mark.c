@@ -135,6 +135,12 @@ KGC__UNCHECKED static void search(struct kgc__marker *m, uintptr_t lo, uintptr_t
     const uintptr_t *word = (const uintptr_t *)((lo + sizeof *word - 1) & ~(sizeof *word - 1));
     const uintptr_t *end = (const uintptr_t *)(hi & ~(sizeof *word - 1));
     uintptr_t least = m->lo, size = m->hi - m->lo;
+    for (; end - word >= 4; word += 4) /* most words lead nowhere */
+        if (kgc__unlikely((word[0] - least < size) | (word[1] - least < size) | (word[2] - least < size) |
+                          (word[3] - least < size)))
+            for (unsigned i = 0; i < 4; i++)
+                if (word[i] - least < size)
+                    look_up(m, word[i]);
     for (; word < end; word++)
         if (kgc__unlikely(*word - least < size))
             look_up(m, *word);

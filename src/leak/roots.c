@@ -14,13 +14,13 @@
 #include "leak/maps.h"
 #include "leak/pages.h"
 #include "os/os.h"
-#include "os/proc.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 /* Shared files on a disk are read whole, up to this size together. */
@@ -455,8 +455,8 @@ int kgc__roots_mark(struct kgc__marker *m, const struct kgc__stop *stop, uintptr
         fail(&r, EAGAIN, "the mappings cannot be told: /proc/self/maps: %s", strerrordesc_np(error));
         return r.error;
     }
-    size_t swap = kgc__proc_kilobytes("/proc/meminfo", "SwapTotal");
-    r.swaps = swap != 0 && swap != kgc__proc_kilobytes("/proc/meminfo", "SwapFree");
+    struct sysinfo system;
+    r.swaps = sysinfo(&system) != 0 || system.totalswap != system.freeswap;
     r.pages = open_file("/proc/thread-self/pagemap");
     error = errno;
     r.memory = open_file("/proc/thread-self/mem");

@@ -14,6 +14,8 @@ struct kgc__scratch {
         size_t size;
     } piece[KGC__SCRATCH_PIECES];
     unsigned pieces;
+    char *next; /* what is left of one of them */
+    size_t left;
 };
 
 /* NULL: there is no memory. */

@@ -8,15 +8,16 @@
 
 /* Sites are numbered in the order of their arrival and lie in chunks.  Hash
    tables hold the numbers; what is in one is never taken out, and when one is
-   half full, the next larger one gets the rest. */
-enum { CHUNK = 1024, CHUNKS = 512, SITES = CHUNK * CHUNKS, TABLES = 3 };
+   half full, the next larger one gets the rest.  The first is small because
+   each page of it that is touched costs a short program, and each fork, a fault. */
+enum { CHUNK = 1024, CHUNKS = 512, SITES = CHUNK * CHUNKS, TABLES = 4 };
 static _Atomic(struct kgc__site *) chunks[CHUNKS];
 static _Atomic uint32_t site_count;
 static struct table {
     size_t size; /* a power of two */
     _Atomic(_Atomic uint32_t *) slots;
     _Atomic uint32_t used;
-} tables[TABLES] = {{.size = 1 << 15}, {.size = 1 << 18}, {.size = 2 * SITES}};
+} tables[TABLES] = {{.size = 1 << 11}, {.size = 1 << 15}, {.size = 1 << 18}, {.size = 2 * SITES}};
 
 static struct kgc__module modules[KGC__SITE_MODULES];
 static _Atomic unsigned module_count; /* may exceed the table */
