@@ -17,7 +17,7 @@ src_libinternal_la_SOURCES = \
 	src/base/size.h src/base/size.c src/base/options.h src/base/options.c src/base/next.h \
 	src/os/os.h src/os/memory.c src/os/cgroup.h src/os/cgroup.c src/os/proc.h src/os/proc.c src/os/meta.h src/os/meta.c \
 	src/os/file.h src/os/file.c src/os/zero.h src/os/zero.c src/os/nodes.h src/os/nodes.c \
-	src/topology/topology.h src/topology/topology.c \
+	src/topology/hwloc.h src/topology/hwloc.c src/topology/topology.h src/topology/topology.c \
 	src/extent/map.h src/extent/map.c src/extent/placed.h src/extent/placed.c src/extent/range.h src/extent/range.c \
 	src/extent/space.h src/extent/space.c \
 	src/kind/kind.h src/kind/spec.h src/kind/spec.c src/kind/spec_kinds.c src/kind/options.c \
@@ -30,7 +30,7 @@ src_libinternal_la_SOURCES = \
 	src/section/place_limit.c src/section/place_fork.c src/section/purge.c src/section/limit.c src/section/exclude.c src/section/visit.c \
 	src/arena/arena.h src/arena/classes.h src/arena/explicit.h src/arena/marks.h src/arena/marks.c src/arena/blocks.h src/arena/blocks.c \
 	src/arena/arenas.c src/arena/cache.c src/arena/thread_caches.c src/arena/policy.c \
-	src/arena/jemalloc.c src/arena/exchange.c src/arena/arena.c \
+	src/arena/jemalloc.c src/arena/exchange.c src/arena/fork.c src/arena/arena.c \
 	src/region/region.h src/region/region.c src/region/create.c src/region/pages.c src/region/guard.c \
 	src/collect/libgc.h src/collect/start.h src/collect/start.c src/collect/thread.h src/collect/thread.c \
 	src/collect/tls.c src/collect/create.c src/collect/roots.h src/collect/roots.c src/collect/allocate.c \
@@ -50,7 +50,7 @@ src_libinternal_la_SOURCES = \
 	src/preload/exit.c src/preload/load.h src/preload/load.c
 src_libinternal_la_CPPFLAGS = $(AM_CPPFLAGS) -DKGC_BINDIR='"$(bindir)"'
 src_libinternal_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden
-src_libinternal_la_LIBADD = $(GC_LIBS) $(JEMALLOC_LIBS) $(HWLOC_LIBS)
+src_libinternal_la_LIBADD = $(GC_LIBS) $(JEMALLOC_LIBS)
 
 src_libkindgc_la_SOURCES =
 src_libkindgc_la_LIBADD = src/libinternal.la

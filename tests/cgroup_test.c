@@ -209,7 +209,7 @@ static void enter_group(void)
     make_root();
     version_2("/", "/");
     put("/sys/fs/cgroup/memory.max", "104857600\n");
-    kgc__cgroup = found();
+    kgc__cgroup_root = root;
 }
 
 START_TEST(limit_follows)

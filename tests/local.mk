@@ -18,7 +18,7 @@ unit_tests = \
 # For programs that name no libraries of their own.  The objects, not the
 # archive: nothing refers to the constructor that attaches the library to
 # libgc, so a linker would leave it out.
-LDADD = tests/libsupport.la $(src_libinternal_la_OBJECTS) $(GC_LIBS) $(JEMALLOC_LIBS) $(HWLOC_LIBS) $(CHECK_LIBS)
+LDADD = tests/libsupport.la $(src_libinternal_la_OBJECTS) $(GC_LIBS) $(JEMALLOC_LIBS) $(CHECK_LIBS)
 
 if TESTS_ENABLED
 AM_CPPFLAGS += $(CHECK_CFLAGS)

@@ -46,14 +46,17 @@ if [ -z "$kernel" ]; then
 fi
 [ -r "$kernel" ] || skip "$kernel cannot be read"
 
-# The root: the program, the command, the libraries that they are linked to in
-# one folder, and the dynamic linker where they look for it.
+# The root: the program, the command, the libraries that they are linked to and
+# hwloc, which they load, in one folder, and the dynamic linker where they look
+# for it.
 root=$work/root
 mkdir -p "$root/usr/lib"
 built() { cp "$1/.libs/$2" "$3" 2>/dev/null || cp "$1/$2" "$3"; }
 built tests numa_vm_init "$root/init"
 built src kindgc "$root/kindgc"
-LD_LIBRARY_PATH="$PWD/src/.libs" ldd "$root/init" "$root/kindgc" >"$work/libraries"
+hwloc=$("${CC:-cc}" -print-file-name=libhwloc.so.15)
+cp -L "$hwloc" "$root/usr/lib"
+LD_LIBRARY_PATH="$PWD/src/.libs" ldd "$root/init" "$root/kindgc" "$hwloc" >"$work/libraries"
 awk '$2 == "=>" { print $3 }' "$work/libraries" | sort -u | xargs -I{} cp -L {} "$root/usr/lib"
 linker=$(awk '$1 ~ /^\/.*ld-linux/ { print $1; exit }' "$work/libraries")
 mkdir -p "$root$(dirname "$linker")"

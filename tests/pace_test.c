@@ -4,6 +4,7 @@
 #include "base/size.h"
 #include "collect/libgc.h"
 #include "collect/pace.h"
+#include "collect/thread.h"
 #include "misuse.h"
 #include "section/section.h"
 #include "suite.h"
@@ -432,8 +433,18 @@ START_TEST(marking_threads)
 }
 END_TEST
 
+START_TEST(the_programs_markers)
+{
+    GC_set_markers_count(1);
+    ck_assert_int_eq(kgc_init(NULL), 0);
+    kgc__threads_enable();
+    ck_assert_int_eq(GC_get_parallel(), 0);
+}
+END_TEST
+
 SUITE("pace", share_is_approached, noise_is_damped, heap_stays_in_bounds, limit_comes_first,
       collections_on_demand_say_nothing, share_is_kept, heap_is_bounded, fragments_do_not_count,
       idle_time_does_not_count, processors_do_not_add_up, nothing_fails_below_the_limit,
       collects_before_it_fails, on_by_default, the_programs_divisor, the_programs_minimum,
-      the_programs_variable, the_user_comes_first, off, bad_shares, forked_child, marking_threads)
+      the_programs_variable, the_user_comes_first, off, bad_shares, forked_child, marking_threads,
+      the_programs_markers)

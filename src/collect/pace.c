@@ -26,7 +26,8 @@
 #define DEFAULT_SHARE 0.1
 /* The least between two collections: collecting a heap of a few objects takes
    some 20 us, allocating this much a few hundred, and it is about what fits into
-   the second cache.  Less only where it is more than a sixteenth of the limit. */
+   the second cache.  Less only where it is more than a sixteenth of the limit.
+   What libgc takes for roots makes it 2 MB and more: doc/pace.md. */
 #define FLOOR KGC_MIB
 enum {
     MARKERS_MAX = 16,                  /* of libgc */
@@ -70,6 +71,7 @@ static struct kgc__pace_time began, ended;
 static uint64_t followed;
 
 static unsigned cpus = 1;
+static _Atomic bool markers_counted; /* by the program */
 static bool markers_tried;
 _Atomic bool kgc__pace_wants_markers;
 
@@ -168,6 +170,12 @@ EXPORT void GC_CALL GC_set_min_bytes_allocd(size_t value)
     KGC__LIBGC(GC_set_min_bytes_allocd)(value);
 }
 
+EXPORT void GC_CALL GC_set_markers_count(unsigned count)
+{
+    atomic_store(&markers_counted, true);
+    KGC__LIBGC(GC_set_markers_count)(count);
+}
+
 /* Is libgc to be told what we think?  It may have been told by others who do
    not come through our functions. */
 static bool is_ours(void)
@@ -232,9 +240,19 @@ static unsigned count_cpus(void)
 {
     cpu_set_t set;
     unsigned n = sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : MARKERS_MAX;
-    unsigned quota = kgc__cgroup_cpus(&kgc__cgroup);
+    unsigned quota = kgc__cgroup_cpus(kgc__cgroup());
     n = quota < n ? quota : n;
     return n < MARKERS_MAX ? n : MARKERS_MAX;
+}
+
+/* Not earlier: reading the control group's files takes 0.2 ms of the start of a
+   program that may never collect. */
+static void on_starting(void)
+{
+    cpus = count_cpus();
+    if (!atomic_load(&markers_counted))
+        KGC__LIBGC(GC_set_markers_count)(cpus);
+    ended = kgc__pace_clock(); /* this may be a forked child, whose clock has begun anew */
 }
 
 void kgc__pace_attach(void)
@@ -243,8 +261,7 @@ void kgc__pace_attach(void)
     original.minimum = GC_get_min_bytes_allocd();
     told.divisor = original.divisor;
     told.minimum = original.minimum;
-    cpus = count_cpus();
-    GC_set_markers_count(cpus);
+    kgc__collection_steps.starting = on_starting;
     kgc__collection_steps.began = on_began;
     kgc__collection_steps.ended = on_ended;
     ended = kgc__pace_clock();
@@ -286,6 +303,8 @@ int kgc_heap_set_pace(double share)
    has not yet noted it when this runs. */
 void kgc__pace_after_fork_in_child(void)
 {
+    if (!atomic_load(&kgc__collector_in_use))
+        return;
     ended = began = kgc__pace_clock();
     markers_tried |= GC_get_parallel() != 0;
     atomic_store(&kgc__pace_wants_markers, false);

@@ -183,6 +183,5 @@ void kgc__collect_after_fork_in_child(void)
     kgc__lock_reset(&lock);
     kgc__threads_after_fork_in_child();
     kgc__magazines_after_fork_in_child();
-    kgc__pace_after_fork_in_child();
     kgc__finalizers_after_fork_in_child();
 }

@@ -76,7 +76,8 @@ static void before_fork(kgc_kind *kind, void *arg)
 
 void kgc__kinds_before_fork(void)
 {
-    count = 0;
+    if (count != 0)
+        count = 0;
     kgc_kind_visit(before_fork, NULL);
 }
 

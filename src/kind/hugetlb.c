@@ -142,5 +142,6 @@ void kgc__hugetlb_close(kgc_kind *kind)
 
 void kgc__hugetlb_after_fork_in_child(kgc_kind *kind)
 {
-    leave(&kind->hugetlb);
+    if (kind->hugetlb.mapped != NULL)
+        leave(&kind->hugetlb);
 }

@@ -10,13 +10,12 @@
 #include "os/cgroup.h"
 #include "os/proc.h"
 #include <limits.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct kgc__cgroup kgc__cgroup;
 
 /* Is word one of those in list, which commas separate? */
 static bool is_in(const char *list, const char *word)
@@ -131,6 +130,21 @@ void kgc__cgroup_find(struct kgc__cgroup *group, const char *prefix)
 {
     find(&group->memory, "memory", prefix);
     find(&group->cpu, "cpu", prefix);
+}
+
+const char *kgc__cgroup_root = "";
+static struct kgc__cgroup own;
+
+static void find_own(void)
+{
+    kgc__cgroup_find(&own, kgc__cgroup_root);
+}
+
+const struct kgc__cgroup *kgc__cgroup(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, find_own);
+    return &own;
 }
 
 /* The text of a group's file; false when it has none, as the root has not. */

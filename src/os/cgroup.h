@@ -28,8 +28,9 @@ struct kgc__cgroup {
 /* prefix comes before all paths: "" but in tests. */
 void kgc__cgroup_find(struct kgc__cgroup *group, const char *prefix);
 
-/* What the library goes by: found when it is loaded. */
-extern struct kgc__cgroup kgc__cgroup;
+/* What the library goes by: found when it is first asked for, below the prefix. */
+const struct kgc__cgroup *kgc__cgroup(void);
+extern const char *kgc__cgroup_root;
 
 /* The least of the memory limits in bytes, memory.high included: beyond that
    the kernel all but stops the process.  SIZE_MAX: none. */

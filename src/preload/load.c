@@ -7,6 +7,7 @@
  *        not started: that is the program's affair, or kgc__start()'s.
  *        jemalloc is initialised before, so that fork takes libgc's lock first,
  *        then jemalloc's.
+ *        What only a collector needs is asked for when it starts.
  * Fork:  libgc registers its handlers when it starts, later than this, so its
  *        lock is held while files are copied.  In the child what lies lowest
  *        comes back first.
@@ -22,7 +23,6 @@
 #include "leak/find.h"
 #include "leak/reclaim.h"
 #include "leak/stop.h"
-#include "os/cgroup.h"
 #include "preload/load.h"
 #include "report/leaks.h"
 #include "report/report.h"
@@ -31,34 +31,47 @@
 #include "section/section.h"
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/single_threaded.h>
+
+/* A process with one thread: nobody else is in the middle of anything.  What is
+   not written then is a page that fork need not copy. */
+static __thread bool alone __attribute__((tls_model("initial-exec")));
 
 static void before_fork(void)
 {
+    alone = __libc_single_threaded;
     kgc__kinds_before_fork();
     kgc__place_before_fork();
-    kgc__arena_before_fork();
+    if (!alone)
+        kgc__arena_before_fork();
 }
 
 static void after_fork_in_parent(void)
 {
-    kgc__arena_after_fork_in_parent();
+    if (!alone)
+        kgc__arena_after_fork_in_parent();
     kgc__place_after_fork_in_parent();
     kgc__kinds_after_fork_in_parent();
 }
 
 static void after_fork_in_child(void)
 {
-    kgc__registry_after_fork_in_child();
-    kgc__arena_after_fork_in_child();
+    if (!alone) {
+        kgc__registry_after_fork_in_child();
+        kgc__arena_after_fork_in_child();
+    }
     kgc__kinds_after_fork_in_child();
     kgc__place_after_fork_in_child();
+    kgc__pace_after_fork_in_child();
+    kgc__leaks_after_fork_in_child();
+    kgc__leaks_report_after_fork_in_child();
+    if (alone)
+        return;
     kgc__world_after_fork_in_child();
     kgc__rooted_after_fork_in_child();
     kgc__collect_after_fork_in_child();
-    kgc__leaks_after_fork_in_child();
     kgc__reclaim_after_fork_in_child();
     kgc__capture_after_fork_in_child();
-    kgc__leaks_report_after_fork_in_child();
 }
 
 /*
@@ -83,7 +96,6 @@ static void load(void)
     kgc__arena_prepare();
     kgc__report_start();
     kgc__stop_attach();
-    kgc__cgroup_find(&kgc__cgroup, "");
     const char *settings = secure_getenv("KINDGC");
     if (settings != NULL && kgc__options_parse(settings) != 0)
         kgc__exit_with(125, "KINDGC: %s", kgc_last_error());

@@ -45,13 +45,13 @@ struct groups {
 };
 
 static struct {
-    atomic_flag busy;
+    _Atomic bool busy;
     struct kgc__json json;
     struct kgc__found found;
     char path[KGC__OPTION_TEXT_MAX];
     char number[4][24];
     char *arguments[16];
-} work = {.busy = ATOMIC_FLAG_INIT};
+} work;
 
 static char command[KGC__OPTION_TEXT_MAX];
 static pid_t children[16]; /* that are making reports; 0: none */
@@ -418,14 +418,14 @@ static int report(int fd, enum kgc__leaks_when when, size_t *blocks, int *status
     int saved = errno;
     *blocks = 0;
     *status = -1;
-    if (atomic_flag_test_and_set(&work.busy))
+    if (atomic_exchange(&work.busy, true))
         return kgc__fail(EBUSY, "a leak report is being made");
     int out = fd >= 0 ? fd : open_report(0);
     int error = out < 0 ? errno : make_report(out, when, status);
     if (fd < 0 && out >= 0 && out != STDERR_FILENO && close(out) != 0 && error == 0)
         error = kgc__fail_errno(errno, "the leak report cannot be written");
     *blocks = work.found.leaked_blocks;
-    atomic_flag_clear(&work.busy);
+    atomic_store(&work.busy, false);
     errno = saved;
     return error;
 }
@@ -470,8 +470,11 @@ static void at_exit(void *unused)
 /* Whatever other threads of the parent were doing. */
 void kgc__leaks_report_after_fork_in_child(void)
 {
-    atomic_flag_clear(&work.busy);
-    memset(children, 0, sizeof children); /* they are the parent's */
+    if (atomic_load(&work.busy))
+        atomic_store(&work.busy, false);
+    for (unsigned i = 0; i < sizeof children / sizeof children[0]; i++)
+        if (children[i] != 0)
+            children[i] = 0; /* the parent's */
 }
 
 /* ---- start ---- */

@@ -97,7 +97,7 @@ static bool kind_counts(const kgc_kind *kind)
 
 void kgc__limit_follow(void)
 {
-    size_t bytes = atomic_load(&counts) ? kgc__cgroup_memory(&kgc__cgroup) : SIZE_MAX;
+    size_t bytes = atomic_load(&counts) ? kgc__cgroup_memory(kgc__cgroup()) : SIZE_MAX;
     size_t part = bytes / PARTS * PARTS_OF_HEAP;
     atomic_store(&from_cgroup, bytes == SIZE_MAX ? 0 : part > KGC_MIB ? part : KGC_MIB);
     kgc__limit_apply();

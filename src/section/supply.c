@@ -165,7 +165,8 @@ void *kgc__libgc_mmap(void *hint, size_t size, int protection, int flags, int fd
     }
     if ((protection & wanted) != wanted)
         return kgc__os.mmap(hint, size, protection, flags, fd, offset);
-    atomic_fetch_add(&requests, 1);
+    if (atomic_fetch_add(&requests, 1) == 0 && kgc__collection_steps.starting != NULL)
+        kgc__collection_steps.starting();
     size = kgc__round_up(size, kgc__page_size());
     bool table = size == TABLE_REQUEST || kgc__world_stopped();
     void *p = kgc__limit_allows(size, table) && kgc__table_prepare() ? serve(size) : NULL;

@@ -11,8 +11,8 @@
  */
 #include "topology/topology.h"
 #include "base/message.h"
+#include "topology/hwloc.h"
 #include <errno.h>
-#include <hwloc.h>
 #include <sched.h>
 #include <stdint.h>
 #include <string.h>
@@ -47,15 +47,15 @@ static bool is_environment_foreign(void)
    and so is hwloc's x86 part, which moves the thread from CPU to CPU.  Nodes
    and CPUs that this process may not use stay in: an allowed node keeps its
    values also when the CPUs next to it are not allowed. */
-static int load(hwloc_topology_t topology, const char *xml)
+static int load(const struct kgc__hwloc *hwloc, hwloc_topology_t topology, const char *xml)
 {
-    hwloc_topology_set_all_types_filter(topology, HWLOC_TYPE_FILTER_KEEP_NONE);
-    hwloc_topology_set_type_filter(topology, HWLOC_OBJ_PACKAGE, HWLOC_TYPE_FILTER_KEEP_ALL);
-    hwloc_topology_set_type_filter(topology, HWLOC_OBJ_GROUP, HWLOC_TYPE_FILTER_KEEP_STRUCTURE);
-    hwloc_topology_set_components(topology, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, "x86");
-    hwloc_topology_set_flags(topology, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED);
+    hwloc->topology_set_all_types_filter(topology, HWLOC_TYPE_FILTER_KEEP_NONE);
+    hwloc->topology_set_type_filter(topology, HWLOC_OBJ_PACKAGE, HWLOC_TYPE_FILTER_KEEP_ALL);
+    hwloc->topology_set_type_filter(topology, HWLOC_OBJ_GROUP, HWLOC_TYPE_FILTER_KEEP_STRUCTURE);
+    hwloc->topology_set_components(topology, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, "x86");
+    hwloc->topology_set_flags(topology, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED);
     errno = 0;
-    if ((xml == NULL || hwloc_topology_set_xml(topology, xml) == 0) && hwloc_topology_load(topology) == 0)
+    if ((xml == NULL || hwloc->topology_set_xml(topology, xml) == 0) && hwloc->topology_load(topology) == 0)
         return 0;
     int error = errno == ENOMEM ? ENOMEM : EINVAL;
     if (xml != NULL)
@@ -67,6 +67,7 @@ static int load(hwloc_topology_t topology, const char *xml)
 
 /* What is asked of a loaded description. */
 struct question {
+    const struct kgc__hwloc *hwloc;
     hwloc_topology_t topology;
     enum kgc__attribute attribute;
     struct hwloc_location *from;      /* the CPU to be near to; NULL: look at each node from its best place */
@@ -87,8 +88,9 @@ static bool value_of(const struct question *q, hwloc_obj_t node, hwloc_uint64_t 
         *value = node->attr->numanode.local_memory;
         return true;
     }
-    return (q->from != NULL ? hwloc_memattr_get_value(q->topology, id, node, q->from, 0, value)
-                            : hwloc_memattr_get_best_initiator(q->topology, id, node, 0, &best, value)) == 0;
+    return (q->from != NULL
+                ? q->hwloc->memattr_get_value(q->topology, id, node, q->from, 0, value)
+                : q->hwloc->memattr_get_best_initiator(q->topology, id, node, 0, &best, value)) == 0;
 }
 
 /* How many nodes have the best value; *usable: how many could have. */
@@ -128,26 +130,26 @@ static int fail_untold(enum kgc__attribute attribute, const char *of)
 
 /* As kgc__topology_best(), of a loaded description.  `set` is an empty set of
    CPUs for `local`, else NULL. */
-static int best_of(hwloc_topology_t topology, enum kgc__attribute attribute, hwloc_cpuset_t set, int cpu,
-                   struct kgc__nodes *out)
+static int best_of(const struct kgc__hwloc *hwloc, hwloc_topology_t topology, enum kgc__attribute attribute,
+                   hwloc_cpuset_t set, int cpu, struct kgc__nodes *out)
 {
     hwloc_obj_t nodes[KGC__NODES_MAX];
     unsigned count = KGC__NODES_MAX, usable;
     struct hwloc_location here = {.type = HWLOC_LOCATION_TYPE_CPUSET, .location = {.cpuset = set}};
     struct kgc__node_sets sets;
-    struct question question = {topology, attribute, set != NULL ? &here : NULL, NULL};
-    if (hwloc_topology_is_thissystem(topology)) {
+    struct question question = {hwloc, topology, attribute, set != NULL ? &here : NULL, NULL};
+    if (hwloc->topology_is_thissystem(topology)) {
         kgc__node_sets_read(&sets);
         question.allowed = &sets.allowed;
     }
     if (set != NULL) {
-        if (hwloc_get_pu_obj_by_os_index(topology, (unsigned)cpu) == NULL)
+        if (!hwloc->bitmap_isset(hwloc->topology_get_topology_cpuset(topology), (unsigned)cpu))
             return kgc__fail(ENOTSUP, "the description of the machine has no CPU %d", cpu);
-        hwloc_bitmap_only(set, (unsigned)cpu);
+        hwloc->bitmap_only(set, (unsigned)cpu);
     }
-    if (hwloc_get_local_numanode_objs(topology, question.from, &count, nodes,
-                                      set != NULL ? HWLOC_LOCAL_NUMANODE_FLAG_LARGER_LOCALITY
-                                                  : HWLOC_LOCAL_NUMANODE_FLAG_ALL) != 0)
+    if (hwloc->get_local_numanode_objs(topology, question.from, &count, nodes,
+                                       set != NULL ? HWLOC_LOCAL_NUMANODE_FLAG_LARGER_LOCALITY
+                                                   : HWLOC_LOCAL_NUMANODE_FLAG_ALL) != 0)
         count = 0;
     if (choose(&question, nodes, count < KGC__NODES_MAX ? count : KGC__NODES_MAX, out, &usable) != 0)
         return 0;
@@ -167,15 +169,18 @@ static int best(const char *xml, enum kgc__attribute attribute, bool local, int 
         return kgc__fail(ENOTSUP,
                          "this program has more rights than its caller, so the variables HWLOC_... of the "
                          "environment cannot be trusted: unset them or name the nodes: numa:bind=N");
+    const struct kgc__hwloc *hwloc = kgc__hwloc();
+    if (hwloc == NULL)
+        return ENOTSUP;
     hwloc_topology_t topology;
-    if (hwloc_topology_init(&topology) != 0)
+    if (hwloc->topology_init(&topology) != 0)
         return kgc__fail(ENOMEM, "out of memory");
-    hwloc_cpuset_t set = local ? hwloc_bitmap_alloc() : NULL;
-    int error = local && set == NULL ? kgc__fail(ENOMEM, "out of memory") : load(topology, xml);
+    hwloc_cpuset_t set = local ? hwloc->bitmap_alloc() : NULL;
+    int error = local && set == NULL ? kgc__fail(ENOMEM, "out of memory") : load(hwloc, topology, xml);
     if (error == 0)
-        error = best_of(topology, attribute, set, cpu >= 0 ? cpu : sched_getcpu(), out);
-    hwloc_bitmap_free(set);
-    hwloc_topology_destroy(topology);
+        error = best_of(hwloc, topology, attribute, set, cpu >= 0 ? cpu : sched_getcpu(), out);
+    hwloc->bitmap_free(set);
+    hwloc->topology_destroy(topology);
     return error;
 }
 

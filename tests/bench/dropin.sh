@@ -13,6 +13,9 @@ measure=$programs/measure
 dropin_modes=${DROPIN_MODES:-rooted collect detect}
 dropin_programs=${DROPIN_PROGRAMS:-python3 git sqlite3 gawk perl gcc bash redis-server}
 
+# Not the scripts that some systems put in its place, which start many shells.
+! command -v python3 >/dev/null || python=$(python3 -c 'import sys; print(sys.executable)')
+
 # Each prepares its input in the present directory, once.
 prepare_gawk() { # and perl
     gawk 'BEGIN { srand(5); for (i = 0; i < 150000; i++) {
@@ -36,7 +39,7 @@ prepare_git() {
 # Each runs the program once, in a shell whose allocator has been chosen.
 # shellcheck disable=SC2016,SC2034 # expanded there, and named by $script
 {
-program_python3='exec python3 -S "$source/tests/bench/dropin.py"'
+program_python3='exec "$python" -S "$source/tests/bench/dropin.py"'
 program_git='git clone -q --no-local origin clone.$$ && cd clone.$$ && git gc -q --aggressive &&
     git log --stat --format=%H && git rev-list --objects --all'
 program_sqlite3='rm -f db; exec sqlite3 db <"$source/tests/bench/dropin.sql"'
@@ -72,7 +75,7 @@ environment_of() {
 run_program() {
     local allocator=$1 name=$2 output=$3 settings numbers script=program_${2//-/_}
     mapfile -t settings <"$work/environment.$allocator"
-    numbers=$(source=$source build=$build "$measure" "$output" env "${settings[@]}" bash -c "${!script}" 2>"$work/errors") || return 1
+    numbers=$(source=$source build=$build python=${python-} "$measure" "$output" env "${settings[@]}" bash -c "${!script}" 2>"$work/errors") || return 1
     awk -v a="$allocator" '{ print a, "wall", $1, "s"; print a, "cpu", $2, "s"; print a, "resident", $3, "MiB" }' \
         <<<"$numbers" >>"$work/samples"
 }
