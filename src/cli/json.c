@@ -2,6 +2,7 @@
 /* Reading the JSON files that the library has written. */
 #include "cli/json.h"
 #include "cli/cli.h"
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,11 +14,16 @@ json_t *cli_load_json(const char *file, const char *what, const char *key, int v
         cli_fail(CLI_FAILED, "%s: %m", file);
         return NULL;
     }
+    errno = 0;
     json_t *read = json_loadf(f, JSON_REJECT_DUPLICATES, &error);
+    int wrong = ferror(f) ? errno : 0;
     if (f != stdin)
         fclose(f);
     if (read == NULL) {
-        cli_fail(CLI_FAILED, "%s: line %d: not a %s: %s", file, error.line, what, error.text);
+        if (wrong != 0) /* a directory */
+            cli_fail(CLI_FAILED, "%s: %s", file, strerror(wrong));
+        else
+            cli_fail(CLI_FAILED, "%s: line %d: not a %s: %s", file, error.line, what, error.text);
         return NULL;
     }
     const json_t *found = json_object_get(read, key);

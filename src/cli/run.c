@@ -121,8 +121,20 @@ static bool names_file(const char *name, const char *value)
            (strcmp(name, "leak-report") == 0 && strcmp(value, "stderr") != 0);
 }
 
-/* --malloc, with another word than off. */
-static bool replaces_malloc;
+/* What was given to --malloc; NULL: nothing was. */
+static const char *malloc_mode;
+
+/* A file that is read when there is something to report: it may be long until
+   somebody learns that its name was wrong. */
+static int check_readable(const char *name, const char *path)
+{
+    FILE *f = fopen(path, "re");
+    bool can = f != NULL && (fgetc(f) != EOF || !ferror(f)); /* a directory can be opened */
+    int status = can ? 0 : cli_fail(CLI_FAILED, "--%s: %s: %m", name, path);
+    if (f != NULL)
+        fclose(f);
+    return status;
+}
 
 /* Checks a value beyond its form and adds it. */
 static int take_option(char **settings, const struct option *o, const char *value)
@@ -134,7 +146,10 @@ static int take_option(char **settings, const struct option *o, const char *valu
         return cli_fail(CLI_FAILED, "--%s is given twice", o->name);
     if (strcmp(o->name, "heap") == 0 && kgc_kind_check(value) != 0)
         return cli_fail(CLI_FAILED, "--heap: %s", kgc_last_error()); /* which begins with the kind */
-    replaces_malloc |= strcmp(o->name, "malloc") == 0 && strcmp(value, "off") != 0;
+    if (strcmp(o->name, "malloc") == 0)
+        malloc_mode = value;
+    if (strcmp(o->name, "leak-suppressions") == 0 && (status = check_readable(o->name, value)) != 0)
+        return status;
     char *text = names_file(o->name, value) ? absolute(value) : cli_format("%s", value);
     *settings = cli_settings_add(*settings, o->name, text);
     free(text);
@@ -166,6 +181,24 @@ static int take_options(int argc, char **argv, char **settings, int *next)
     return 0;
 }
 
+/* Options that mean nothing without a mode are mistakes.  A command that runs
+   this one may have set the mode. */
+static int check_mode(const char *settings)
+{
+    const char *outer = getenv("KINDGC");
+    if (malloc_mode == NULL && outer != NULL && cli_settings_has(outer, "malloc", strlen("malloc")))
+        return 0;
+    for (const struct option *o = options; o < options + OPTIONS; o++) {
+        const char *mode = strncmp(o->name, "leak-", 5) == 0     ? "detect"
+                           : strcmp(o->name, "second-look") == 0 ? "collect"
+                                                                 : NULL;
+        if (mode != NULL && (malloc_mode == NULL || strcmp(malloc_mode, mode) != 0) &&
+            cli_settings_has(settings, o->name, strlen(o->name)))
+            return cli_fail(CLI_FAILED, "--%s: only with --malloc %s", o->name, mode);
+    }
+    return 0;
+}
+
 /* The library that this command itself uses; NULL having said why not. */
 static char *library_path(void)
 {
@@ -189,7 +222,8 @@ static char *library_path(void)
    order in which they are searched; NULL having said why not. */
 static char *libraries_with_malloc(char *library)
 {
-    char *path = cli_format("%.*s/libkindgc-malloc.so", (int)(strrchr(library, '/') - library), library), *both = NULL;
+    char *path = cli_format("%.*s/libkindgc-malloc.so", (int)(strrchr(library, '/') - library), library),
+         *both = NULL;
     if (access(path, R_OK) == 0)
         both = cli_format("%s:%s", path, library);
     else
@@ -211,7 +245,7 @@ static void set_command(void)
 static int set_environment(char *settings)
 {
     char *library = library_path();
-    if (library != NULL && replaces_malloc)
+    if (library != NULL && malloc_mode != NULL && strcmp(malloc_mode, "off") != 0)
         library = libraries_with_malloc(library);
     if (library == NULL)
         return CLI_FAILED;
@@ -241,6 +275,8 @@ int cli_run(int argc, char **argv)
 {
     char *settings = cli_format("%s", "");
     int next = argc, status = take_options(argc, argv, &settings, &next);
+    if (status == 0)
+        status = check_mode(settings);
     if (status == 0 && next == argc)
         status = cli_fail(CLI_FAILED,
                           "run: a program is needed: kindgc run [OPTION]... [--] PROGRAM [ARGUMENT]...");

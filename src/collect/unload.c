@@ -7,8 +7,7 @@
  * thread that unmaps one in between makes the marking threads read unmapped
  * memory (seen with libgc 8.2.2: a crash in one of four runs of the stress
  * test).  Nor may a collection wait for the loader's lock while a module's
- * destructor waits for libgc's.  dlopen(3) needs no help, and could not be
- * interposed without changing where it looks for libraries.
+ * destructor waits for libgc's.  dlopen(3) needs no help.
  */
 #include "collect/unload.h"
 #include "base/next.h"

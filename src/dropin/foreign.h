@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * glibc's own malloc: for blocks that came from it (libraries loaded with
- * RTLD_DEEPBIND call it), and for everything with malloc=off.
+ * glibc's own malloc: for blocks that came from it (__libc_malloc()), and for
+ * everything with malloc=off.
  */
 #ifndef KGC_DROPIN_FOREIGN_H
 #define KGC_DROPIN_FOREIGN_H

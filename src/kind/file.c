@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 static off_t place(const struct kgc__space *s, const void *p)
 {
@@ -60,11 +61,14 @@ size_t kgc__file_size_limit(void)
 
 static int why_not(int error, const struct kgc__spec *spec)
 {
+    struct stat st;
     switch (error) {
     case ENOENT:
     case ENOTDIR:
-        return kgc__fail(error, "%s: %s is not a directory; create it or name another", spec->text,
-                         spec->directory);
+        if (stat(spec->directory, &st) != 0 || !S_ISDIR(st.st_mode))
+            return kgc__fail(error, "%s: %s is not a directory; create it or name another", spec->text,
+                             spec->directory);
+        __attribute__((fallthrough)); /* /proc, say */
     case EACCES:
     case EPERM:
     case EROFS:

@@ -2,7 +2,7 @@
 /*
  * Libraries that come and go, and glibc's own use of malloc in odd places:
  * dlopen and dlclose with constructors that allocate, RTLD_DEEPBIND, dynamic
- * thread-local storage, dlerror, backtrace, iconv.
+ * thread-local storage, dlerror, backtrace, iconv, blocks of glibc's own.
  *
  * usage: loading MODULE
  */
@@ -39,10 +39,7 @@ static bool use(int flags)
         free(p);
         q = realloc(q, size * 2);
         ok = ok && q != NULL && q[0] == 'm' && q[size - 1] == 'm';
-        if ((flags & RTLD_DEEPBIND) != 0) /* which calls glibc's free */
-            free(q);
-        else
-            release(q);
+        release(q); /* with RTLD_DEEPBIND too, which would make it glibc's */
         ok = realloc(r, 0) == NULL && ok;
     }
     return dlclose(module) == 0 && ok;
@@ -58,6 +55,26 @@ static void *in_thread(void *arg)
     return ok ? arg : NULL;
 }
 
+/* Blocks of glibc's own functions, called by name, are freed and resized like others. */
+extern void *__libc_malloc(size_t);
+
+static bool use_glibcs(void)
+{
+    bool ok = true;
+    for (size_t size = 1; size < 1000000; size = size * 3 + 1) {
+        char *p = __libc_malloc(size), *q = __libc_malloc(size);
+        memset(p, 'g', size);
+        memset(q, 'g', size);
+        ok = malloc_usable_size(p) >= size && ok;
+        free(p);
+        q = realloc(q, size * 2);
+        ok = q != NULL && q[0] == 'g' && q[size - 1] == 'g' && ok;
+        free(q);
+        ok = realloc(__libc_malloc(size), 0) == NULL && ok;
+    }
+    return ok;
+}
+
 int main(int argc, char **argv)
 {
     path = argc > 1 ? argv[1] : "";
@@ -66,6 +83,7 @@ int main(int argc, char **argv)
     for (int i = 0; i < 20; i++)
         CHECK(use(RTLD_NOW));
     CHECK(use(RTLD_NOW | RTLD_DEEPBIND));
+    CHECK(use_glibcs());
     pthread_t t[4];
     for (size_t i = 0; i < 4; i++)
         CHECK(pthread_create(&t[i], NULL, in_thread, (void *)(i + 1)) == 0);

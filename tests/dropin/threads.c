@@ -2,7 +2,8 @@
 /*
  * Threads that come and go: of pthread_create, thrd_create and SIGEV_THREAD
  * timers, joined and detached, with destructors that allocate, more keys than
- * glibc has room for in a thread's record, and blocks that another thread frees.
+ * glibc has room for in a thread's record, blocks that another thread frees, and
+ * stacks that are unmapped.
  *
  * usage: threads N
  */
@@ -108,8 +109,62 @@ static void test_timers(void)
     timer_delete(timer);
 }
 
+/* ---- threads that end all together, detached: glibc unmaps stacks in whatever
+   thread ends, and frees what belonged to them behind its last destructor ---- */
+
+enum { TOGETHER = 16 };
+static pthread_barrier_t together;
+
+static void *end_together(void *allocates)
+{
+    for (size_t i = 0; allocates != NULL && i < 20; i++)
+        free(hidden(malloc(3000 + i)));
+    pthread_barrier_wait(&together);
+    atomic_fetch_add(&ended, 1);
+    return NULL;
+}
+
+static long resident_kib(void)
+{
+    long size, pages = 0;
+    FILE *f = fopen("/proc/self/statm", "re");
+    if (f != NULL && fscanf(f, "%ld %ld", &size, &pages) != 2)
+        pages = 0;
+    if (f != NULL)
+        fclose(f);
+    return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+static void test_stacks_that_go(bool allocates, int rounds)
+{
+    pthread_attr_t attributes; /* more than the 40 MiB of stacks that glibc keeps */
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, 8 * 1024 * 1024);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    long before = 0;
+    for (int round = 0; round < rounds; round++) {
+        pthread_barrier_init(&together, NULL, TOGETHER + 1);
+        atomic_store(&ended, 0);
+        for (size_t i = 0; i < TOGETHER; i++) {
+            pthread_t t;
+            CHECK(pthread_create(&t, &attributes, end_together, allocates ? &together : NULL) == 0);
+        }
+        pthread_barrier_wait(&together);
+        for (int i = 0; i < 5000 && atomic_load(&ended) < TOGETHER; i++)
+            nap();
+        nap();
+        pthread_barrier_destroy(&together);
+        if (round == rounds / 4)
+            before = resident_kib();
+    }
+    atomic_store(&ended, 0);
+    CHECK(resident_kib() - before < 6 * 1024);
+}
+
 int main(int argc, char **argv)
 {
+    test_stacks_that_go(false, 20);
+    test_stacks_that_go(true, 80);
     int n = argc > 1 ? atoi(argv[1]) : 500;
     for (int i = 0; i < KEYS; i++)
         CHECK(pthread_key_create(&keys[i], destroy) == 0);

@@ -9,7 +9,8 @@ real_tests = \
 # Programs that exist, with malloc replaced.
 malloc_real_tests = \
 	tests/real/malloc-python.test tests/real/malloc-git.test tests/real/malloc-tools.test \
-	tests/real/malloc-bash.test tests/real/malloc-redis.test
+	tests/real/malloc-bash.test tests/real/malloc-redis.test tests/real/malloc-php.test \
+	tests/real/malloc-nginx.test
 TESTS += $(command_tests) $(real_tests) $(malloc_real_tests)
 EXTRA_DIST += $(malloc_real_tests) tests/real/malloc.py
 EXTRA_DIST += $(command_tests) $(real_tests) \
