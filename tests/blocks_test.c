@@ -66,6 +66,39 @@ START_TEST(among_others)
 }
 END_TEST
 
+/* Blocks above the classes, which share records by 32 MiB with their neighbours;
+   nothing of them is touched. */
+START_TEST(very_large_ones)
+{
+    enum { BLOCKS = 24 };
+    static char *block[BLOCKS];
+    struct kgc__block b;
+    unsigned x = 1;
+    for (int round = 0; round < 400; round++) {
+        x = x * 1103515245 + 12345;
+        unsigned i = (x >> 8 & 0xffff) % BLOCKS;
+        size_t size = ((x >> 16) % 20 == 0 ? 1 : (x >> 16) % 100) * KGC_MIB + (x & 0xfff);
+        kgc_free(block[i]);
+        if (block[i] != NULL)
+            ck_assert(!kgc__block_find(block[i], &b));
+        block[i] = kgc_malloc(size + 1);
+        for (int down = 0; down < 2; down++)
+            if (kgc_realloc_in_place(block[i], down ? size / 2 : size + 40 * KGC_MIB) && down)
+                block[i] = kgc_realloc(block[i], size / 2 + 1); /* stays where it is */
+        for (unsigned j = 0; j < BLOCKS; j++) {
+            size_t usable = block[j] != NULL ? kgc_malloc_usable_size(block[j]) : 0;
+            for (size_t at = 0; at < usable; at += usable / 3)
+                check_found(block[j] + at, block[j], usable);
+            if (usable != 0)
+                check_found(block[j] + usable - 1, block[j], usable);
+        }
+    }
+    for (unsigned i = 0; i < BLOCKS; i++)
+        if (block[i] != NULL)
+            check_block(block[i]);
+}
+END_TEST
+
 START_TEST(nothing)
 {
     struct kgc__block b;
@@ -161,4 +194,4 @@ START_TEST(visited)
 }
 END_TEST
 
-SUITE("blocks", found_from_within, among_others, nothing, pinned, visited)
+SUITE("blocks", found_from_within, among_others, very_large_ones, nothing, pinned, visited)

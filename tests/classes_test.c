@@ -35,7 +35,7 @@ START_TEST(every_size)
 {
     for (size_t size = 9; size <= 64 * KGC_KIB; size++)
         ck_assert_uint_eq(served(size), nallocx(size, 0));
-    for (size_t at = 64 * KGC_KIB; at <= KGC__CLASSES_MAX; at += 4 * KGC_KIB)
+    for (size_t at = 64 * KGC_KIB; at <= KGC__CLASSES_MAX; at += at < 2 * KGC_MIB ? 4 * KGC_KIB : 256 * KGC_KIB)
         for (size_t size = at - 1; size <= at + 1 && size <= KGC__CLASSES_MAX; size++)
             ck_assert_uint_eq(served(size), nallocx(size, 0));
 }

@@ -316,11 +316,10 @@ static int little_address_space(void *arg)
     return setrlimit(RLIMIT_AS, &limit) == 0 ? exhaust(20000) : NO_LIMIT;
 }
 
-/* Data: the addresses are there, but no page may be written. */
+/* Data, from before the first use too: the addresses can be had, but few pages may be written. */
 static int little_data(void *arg)
 {
     size_t *room = arg;
-    kgc_free(kgc_malloc(1));
     struct rlimit limit = {*room, RLIM_INFINITY};
     return setrlimit(RLIMIT_DATA, &limit) == 0 ? exhaust(20000) : NO_LIMIT;
 }

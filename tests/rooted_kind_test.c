@@ -4,6 +4,7 @@
 #include "base/options.h"
 #include "base/size.h"
 #include "chain.h"
+#include "os/os.h"
 #include "os/proc.h"
 #include "suite.h"
 #include "support/system.h"
@@ -213,10 +214,85 @@ START_TEST(passed_on)
 }
 END_TEST
 
+/* The free blocks of a thread that has ended are the next one's. */
+enum { AT_ONCE = 20, LEFT = 100, LEFT_SIZE = 4000 };
+static pthread_barrier_t all_have;
+
+static void *leave_one(void *unused)
+{
+    (void)unused;
+    void *p = kgc_malloc(48);
+    kgc_free(p);
+    return p;
+}
+
+static void *leave_much(void *failed)
+{
+    void *p[LEFT];
+    for (int i = 0; i < LEFT; i++)
+        *(_Atomic bool *)failed |= (p[i] = kgc_malloc(LEFT_SIZE)) == NULL;
+    pthread_barrier_wait(&all_have);
+    for (int i = 0; i < LEFT; i++)
+        kgc_free(p[i]);
+    return NULL;
+}
+
+START_TEST(left_to_the_next)
+{
+    pthread_t thread[AT_ONCE];
+    void *first = NULL, *own = kgc_malloc(48), *p;
+    kgc_kind *kind = kgc_kind_of(own);
+    kgc_kind_info info;
+    for (int i = 0; i < 10; i++) {
+        ck_assert_int_eq(pthread_create(&thread[0], NULL, leave_one, NULL), 0);
+        ck_assert_int_eq(pthread_join(thread[0], &p), 0);
+        ck_assert(i == 0 || p == first);
+        first = p;
+    }
+    /* More of them than caches are kept, and each leaves more than a cache may keep. */
+    _Atomic bool failed = false;
+    ck_assert_int_eq(pthread_barrier_init(&all_have, NULL, AT_ONCE), 0);
+    for (int i = 0; i < AT_ONCE; i++)
+        ck_assert_int_eq(pthread_create(&thread[i], NULL, leave_much, (void *)&failed), 0);
+    for (int i = 0; i < AT_ONCE; i++)
+        ck_assert_int_eq(pthread_join(thread[i], NULL), 0);
+    ck_assert(!failed);
+    ck_assert_int_eq(kgc_kind_stats(kind, &info), 0);
+    ck_assert_uint_eq(info.caches, 1);
+    ck_assert_uint_gt(info.cached, 0);
+    ck_assert_uint_lt(info.cached, 6 * KGC_MIB); /* 16 times 256 KiB, and what waits to be passed on */
+    ck_assert_uint_eq(info.allocated, 48);
+    ck_assert_int_eq(kgc_kind_purge(kind), 0);
+    ck_assert_int_eq(kgc_kind_stats(kind, &info), 0);
+    ck_assert_uint_eq(info.cached, 0);
+    ck_assert_uint_eq(info.allocated, 48);
+    kgc_free(own);
+}
+END_TEST
+
+/* Threads that run do not share an arena by chance; unless that is asked for, or the kind is small. */
+START_TEST(arenas_for_threads)
+{
+    static const char *const wanted[] = {"default", "default,arenas=3", "default,limit=100M"};
+    unsigned processors = kgc__os_processors();
+    const unsigned most[] = {processors == 1 ? 1 : processors < 32 ? 2 * processors : 64, 3, 1};
+    kgc_kind_description d;
+    ck_assert_int_eq(kgc__option_set("heap", 4, wanted[_i]), 0);
+    char *p = kgc_malloc(1);
+    ck_assert_int_eq(kgc_kind_describe(kgc_kind_of(p), &d), 0);
+    ck_assert_uint_eq(d.arenas, most[_i]);
+    kgc_free(p);
+}
+END_TEST
+
 /* A child has the parent's blocks, frees and allocates them. */
 START_TEST(after_fork)
 {
+    pthread_t ended;
+    _Atomic bool went_wrong = false;
     fill();
+    ck_assert_int_eq(pthread_create(&ended, NULL, in_thread, (void *)&went_wrong), 0);
+    ck_assert_int_eq(pthread_join(ended, NULL), 0);
     pid_t child = fork();
     if (child == 0) {
         bool good = true;
@@ -239,4 +315,5 @@ START_TEST(after_fork)
 END_TEST
 
 SUITE_OF_LOOPS("rooted kind", 60, {tier, 1}, {follows_a_change, 1}, {no_collector_is_started, 1},
-               {goes_back, 1}, {passed_on, 1}, {after_fork, 1}, {follows_the_setting, KINDS})
+               {goes_back, 1}, {passed_on, 1}, {left_to_the_next, 1}, {arenas_for_threads, 3},
+               {after_fork, 1}, {follows_the_setting, KINDS})

@@ -3,7 +3,7 @@
  * Explicit memory of a kind: malloc, free and the rest.
  *
  * Common sizes come from the thread's cache (cache.c) and go back there; what
- * is larger than 2 MiB or specially aligned comes from jemalloc at once.
+ * is larger than 32 MiB or specially aligned comes from jemalloc at once.
  * Nothing here locks; what it calls does where it must.
  */
 #include "arena/explicit.h"
@@ -57,8 +57,10 @@ static void *take_directly(struct kgc__explicit *x, struct kgc__cache *c, size_t
         p = kgc__je_take(x->kind, size, (int)(MALLOCX_ARENA(c->arena) | MALLOCX_TCACHE_NONE) | flags);
     if (p == NULL && c != NULL)
         kgc__cache_flush(c);
-    if (p == NULL)
+    if (p == NULL) {
+        kgc__caches_flush_idle(x);
         kgc__exchange_flush(x);
+    }
     if (p == NULL && c == NULL &&
         atomic_load(&x->arenas) == 0) { /* a thread that is ending, the first of all */
         unsigned index;
@@ -220,11 +222,12 @@ static struct block look(const void *p)
 }
 
 /* Blocks of scanned kinds are cleared when they become free: nothing that they
-   pointed to stays alive through them. */
+   pointed to stays alive through them.  Very large ones by giving their pages
+   back, where that can be. */
 static void clear(void *p, size_t size)
 {
     kgc_kind *kind = kgc__ranged_kind_of(p);
-    if (kind != NULL && size > KGC__CLASSES_MAX && kgc__space_forget(&kind->space, p, size))
+    if (kind != NULL && size > KGC__MIDDLE_MAX && kgc__space_forget(&kind->space, p, size))
         return;
     memset(p, 0, size);
 }
@@ -241,16 +244,18 @@ static void release(kgc_kind *kind, void *p)
     int saved = errno; /* purging can set it */
     struct block b = look(p);
     struct kgc__explicit *x = atomic_load(&kind->explicit);
-    KGC_CHECK_INTERNAL(b.class == 0 || b.class == KGC__NO_CLASS || b.size == sallocx(p, 0));
     if (x == NULL || b.class == 0) {
         dallocx(p, MALLOCX_TCACHE_NONE);
         errno = saved;
         return;
     }
-    if (is_read(kind))
+    bool read = is_read(kind);
+    if (read)
         clear(p, b.size);
-    struct kgc__cache *c = kgc__cache_make(x);
-    if (c != NULL && b.class != KGC__NO_CLASS) {
+    struct kgc__cache *c = kgc__cache_to_free(x);
+    KGC_CHECK_INTERNAL(c == NULL || b.class == KGC__NO_CLASS || b.size == sallocx(p, 0));
+    /* The collector would read what the cache keeps. */
+    if (c != NULL && b.class != KGC__NO_CLASS && !(read && b.size > KGC__MIDDLE_MAX)) {
         kgc__cache_put(c, b.class, p);
     } else {
         if (kind->scanned && b.size >= KGC__MARK_LATER_FROM)
@@ -315,6 +320,8 @@ static bool resize_in_place(kgc_kind *kind, void *p, struct block old, size_t si
     if (kind->scanned && now < old.size)
         kgc__unmark((char *)p + now, old.size - now);
     kgc__mark(p, now, class);
+    if (kind->scanned && class == KGC__NO_CLASS && old.class != class)
+        kgc__unmark((char *)p + 4096, old.size - 4096); /* such a block has one mark */
     count_block(x, c, old.class, old.size, -1);
     count_block(x, c, class, now, 1);
     kgc__explicit_took(x, now);

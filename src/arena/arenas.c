@@ -245,7 +245,7 @@ static void add_stats(kgc_kind *kind, kgc_kind_info *info)
     info->arenas = atomic_load(&x->arenas);
     info->cached += kgc__exchange_bytes(x);
     for (const struct kgc__cache *c = x->caches; c != NULL; c = c->next) {
-        info->caches++;
+        info->caches += c->home != NULL;
         for (unsigned class = 1; class <= KGC__CLASSES; class ++)
             info->cached += __atomic_load_n(&c->bins[class].count, __ATOMIC_RELAXED) * kgc__class_size(class);
     }

@@ -4,6 +4,7 @@
 #include "arena/explicit.h"
 #include "arena/marks.h"
 #include "base/message.h"
+#include "base/size.h"
 #include "os/os.h"
 #include <errno.h>
 #include <string.h>
@@ -15,14 +16,40 @@ static size_t table_size(const kgc_kind *kind)
     return kind->space.range.size >> KGC__BLOCK_SHIFT;
 }
 
+/* Steps in which the table becomes writable: a huge page of it. */
+enum { STEP = 2 * KGC_MIB };
+
+/*
+ * All of the table can be read, for any address may be asked for.  It can be
+ * written to where there may be blocks only: what is writable counts as data
+ * (RLIMIT_DATA), and must be promised with vm.overcommit_memory=2, where a
+ * sixteenth of the range would be more than there is.
+ */
+static int make_writable(struct kgc__space *s, const struct kgc__span *span)
+{
+    const kgc_kind *kind = (const kgc_kind *)(const void *)((char *)s - offsetof(kgc_kind, space));
+    unsigned char *table = atomic_load_explicit(&kind->blocks, memory_order_relaxed);
+    size_t offset = (size_t)(span->start - s->range.base), all = table_size(kind);
+    size_t from = kgc__round_down(offset >> KGC__BLOCK_SHIFT, STEP);
+    size_t to = kgc__round_up((offset + span->size) >> KGC__BLOCK_SHIFT, STEP);
+    return kgc__os_make_usable(table + from, (to < all ? to : all) - from);
+}
+
 static int make_table(kgc_kind *kind)
 {
-    if (kind->space.range.base == NULL || atomic_load(&kind->blocks) != NULL)
+    struct kgc__space *s = &kind->space;
+    if (s->range.base == NULL || atomic_load(&kind->blocks) != NULL)
         return 0;
-    unsigned char *table = kgc__os_map_plain(table_size(kind));
+    size_t size = table_size(kind);
+    unsigned char *table = kgc__os_reserve(size, kgc__page_size());
+    if (table != NULL && kgc__os_make_read_only(table, size) != 0) {
+        kgc__os_release(table, size);
+        table = NULL;
+    }
     if (table == NULL)
         return kgc__fail(ENOMEM, "no memory for the table of blocks of \"%s\"", kind->name);
     atomic_store_explicit(&kind->blocks, table, memory_order_release);
+    s->before_use = make_writable; /* nothing is usable yet: no block was allocated before */
     return 0;
 }
 
@@ -99,36 +126,26 @@ static char *first_address(const kgc_kind *kind)
 }
 
 /* The unit in which the block begins that touches a unit. */
-static size_t first_unit(const unsigned char *marks, size_t unit)
+static size_t first_unit(const kgc_kind *kind, const unsigned char *marks, size_t unit)
 {
+    const struct kgc__long *longs = kgc__longs(kind, marks), *here = &longs[unit >> KGC__LONG_SHIFT];
+    if (kgc__long_has(here, marks, unit))
+        return atomic_load_explicit(&here->first, memory_order_relaxed);
+    here = &longs[atomic_load_explicit(&here->begun, memory_order_relaxed)];
+    if (kgc__long_has(here, marks, unit))
+        return atomic_load_explicit(&here->first, memory_order_relaxed);
     for (unsigned mark; (mark = marks[unit]) >= KGC__MARK_LATER && mark != KGC__NO_CLASS;)
         unit -= (size_t)1 << (mark - KGC__MARK_LATER);
     return unit;
 }
 
-/*
- * Bytes of a block above the classes.  Units of a block know how far it is to
- * their first, so whether a unit is its can be asked of any unit, and the
- * last is found by halving.
- */
+/* Bytes of a block above the classes. */
 static size_t large_size(const kgc_kind *kind, const unsigned char *marks, size_t first, const char *start)
 {
-    size_t all = kind->space.range.size >> KGC__MARK_SHIFT, in = first, out = all, step = 1;
-    for (; step < all - first && first_unit(marks, first + step) == first; step *= 2)
-        in = first + step;
-    if (step < all - first)
-        out = first + step;
-    while (out - in > 1) {
-        size_t middle = in + (out - in) / 2;
-        if (first_unit(marks, middle) == first)
-            in = middle;
-        else
-            out = middle;
-    }
     /* jemalloc gives such blocks whole pages, but lets them begin at any line
        of the cache in the first: they then end at the same line of a page. */
     bool within = ((uintptr_t)start & (UNIT - 1)) != 0;
-    return (in - first + 1 - within) << KGC__MARK_SHIFT;
+    return (kgc__mark_end(kind, marks, first) - first - within) << KGC__MARK_SHIFT;
 }
 
 /* The block at whose byte we are. */
@@ -168,7 +185,7 @@ bool kgc__block_find(const void *p, struct kgc__block *out)
     const unsigned char *marks = atomic_load_explicit(&kind->space.marks, memory_order_acquire);
     const unsigned char *table = atomic_load_explicit(&kind->blocks, memory_order_acquire);
     size_t offset = (size_t)((const char *)p - kind->space.range.base);
-    size_t unit = first_unit(marks, offset >> KGC__MARK_SHIFT), granule = offset >> KGC__BLOCK_SHIFT;
+    size_t unit = first_unit(kind, marks, offset >> KGC__MARK_SHIFT), granule = offset >> KGC__BLOCK_SHIFT;
     unsigned class = marks[unit];
     if (class == 0)
         return false;
@@ -249,7 +266,7 @@ static void visit_tables(kgc_kind *kind, void *arg)
         return;
     v->range((char *)table, (char *)table + table_size(kind), v->arg);
     if (marks != NULL)
-        v->range((char *)marks, (char *)marks + (kind->space.range.size >> KGC__MARK_SHIFT), v->arg);
+        v->range((char *)marks, (char *)marks + kind->space.marks_size, v->arg);
 }
 
 void kgc__blocks_visit_tables(void (*fn)(char *, char *, void *), void *arg)

@@ -8,7 +8,7 @@
  * while the whole cache has grown by less than the kind's cache_limit (4 MiB
  * mostly; for the rooted heap both are 16 MiB): then a program that allocates and frees
  * in waves gets its blocks from here.  A class without transfers for a while shrinks again.  Blocks above 32
- * KiB, which tcaches do not hold, may be twice that limit in all.
+ * KiB, which tcaches do not hold, are weighed: see has_room_for_large().
  */
 #include "arena/explicit.h"
 #include "arena/marks.h"
@@ -68,6 +68,12 @@ static void drop_array(void **array, unsigned slots)
     *spares = array;
 }
 
+/* Is it one whose blocks tcaches do not hold, and which are weighed? */
+static bool is_large(unsigned class)
+{
+    return class > KGC__FAST_CLASSES;
+}
+
 /* Free blocks that a class may have at first, and at most. */
 static unsigned first_limit(unsigned class)
 {
@@ -77,6 +83,8 @@ static unsigned first_limit(unsigned class)
 
 static unsigned most(const struct kgc__cache *c, unsigned class)
 {
+    if (is_large(class))
+        return 1u << MOST_BITS;
     size_t bytes = c->kind->rooted ? 16 * KGC_MIB : KGC_MIB; /* a program's malloc makes the larger waves */
     size_t blocks = bytes / kgc__class_size(class);
     if (blocks >= (size_t)1 << MOST_BITS)
@@ -91,8 +99,7 @@ static void set_limit(struct kgc__cache *c, unsigned class, unsigned limit)
     bin->limit = (uint16_t)limit;
     /* Blocks of scanned kinds are cleared first, which the rooted heap sees to itself; large ones are
      * weighed. */
-    bin->fast_limit =
-        (c->kind->scanned && !c->kind->rooted) || class > KGC__FAST_CLASSES ? 0 : (uint16_t)limit;
+    bin->fast_limit = (c->kind->scanned && !c->kind->rooted) || is_large(class) ? 0 : (uint16_t)limit;
 }
 
 /* Where free memory is to go back at once, only blocks of up to a page are kept. */
@@ -108,7 +115,7 @@ static bool grow(struct kgc__cache *c, unsigned class)
     if (!keeps(c, class))
         return false;
     unsigned limit = bin->limit != 0 ? bin->limit * 2u : first_limit(class);
-    size_t more = bin->limit * kgc__class_size(class);
+    size_t more = is_large(class) ? 0 : bin->limit * kgc__class_size(class);
     if (bin->limit != 0 && (limit > most(c, class) ||
                             c->grown + more > atomic_load(&atomic_load(&c->kind->explicit)->cache_limit)))
         return false;
@@ -131,6 +138,36 @@ static bool grow(struct kgc__cache *c, unsigned class)
     return true;
 }
 
+/*
+ * A thread may keep large blocks of twice the kind's cache_limit (the rooted
+ * heap: four times), all threads together of eight times that limit.  A cache
+ * claims its part in steps.
+ */
+static bool has_room_for_large(struct kgc__cache *c, size_t size)
+{
+    struct kgc__explicit *x = atomic_load(&c->kind->explicit);
+    size_t limit = atomic_load(&x->cache_limit), most_here = limit * (c->kind->rooted ? 4 : 2);
+    size_t needed = c->large + size, wanted = needed + limit / 4;
+    if (!c->kind->rooted && size > KGC__MIDDLE_MAX)
+        return false;
+    if (needed <= c->large_limit || needed > most_here)
+        return needed <= most_here;
+    size_t more = (wanted < most_here ? wanted : most_here) - c->large_limit;
+    if (atomic_fetch_add(&x->large, more) + more > 8 * limit) {
+        atomic_fetch_sub(&x->large, more);
+        return false;
+    }
+    c->large_limit += more;
+    return true;
+}
+
+/* Other threads may have what is not in use of its part. */
+static void trim_large_limit(struct kgc__cache *c)
+{
+    atomic_fetch_sub(&atomic_load(&c->kind->explicit)->large, c->large_limit - c->large);
+    c->large_limit = c->large;
+}
+
 /* The first n blocks of a bin are gone; no thread counts them any more. */
 static void drop_first(struct kgc__bin *bin, unsigned n)
 {
@@ -146,17 +183,26 @@ static void give_back(struct kgc__cache *c, unsigned class, unsigned n)
 {
     struct kgc__bin *bin = &c->bins[class];
     size_t size = kgc__class_size(class);
-    bool large = class > KGC__FAST_CLASSES;
+    bool large = is_large(class);
     int flags = !large && c->tcache != 0 ? (int)MALLOCX_TCACHE(c->tcache - 1) : (int)MALLOCX_TCACHE_NONE;
     for (unsigned i = 0; i < n; i++) {
         if (size >= KGC__MARK_LATER_FROM && c->kind->scanned)
             kgc__unmark(bin->blocks[i], size);
         dallocx(bin->blocks[i], flags);
     }
+    c->tcache_used = true;
     if (large)
         c->large -= n * size;
     drop_first(bin, n);
     kgc__explicit_gave(atomic_load(&c->kind->explicit), n * size);
+}
+
+static void flush_tcache(struct kgc__cache *c)
+{
+    unsigned index = c->tcache - 1;
+    if (c->tcache != 0 && c->tcache_used)
+        mallctl("tcache.flush", NULL, NULL, &index, sizeof index);
+    c->tcache_used = false;
 }
 
 /* Leaves the first n blocks of a small class to other threads, as far as these
@@ -177,43 +223,74 @@ void kgc__cache_bequeath(struct kgc__cache *c)
             bequeath(c, class, c->bins[class].count);
 }
 
+/* For which unused caches share `cache_limit`: each may keep a 64th of it. */
+enum { IDLE_SHARE = 64 };
+
+void kgc__cache_shrink(struct kgc__cache *c)
+{
+    size_t kept = 0, most_kept = atomic_load(&atomic_load(&c->kind->explicit)->cache_limit) / IDLE_SHARE;
+    for (unsigned class = 1; class <= KGC__CLASSES; class ++) {
+        struct kgc__bin *bin = &c->bins[class];
+        size_t bytes = bin->count * kgc__class_size(class);
+        if (kept + bytes <= most_kept) {
+            kept += bytes;
+            continue;
+        }
+        if (class <= KGC__FAST_CLASSES)
+            bequeath(c, class, bin->count);
+        if (bin->count != 0)
+            give_back(c, class, bin->count);
+    }
+    trim_large_limit(c);
+    flush_tcache(c);
+}
+
 /* Classes that were quiet go back to their first size.  jemalloc's own caches
    do the same, by time too; we have no clock on this path. */
 static void age(struct kgc__cache *c)
 {
     for (unsigned class = 1; class <= KGC__CLASSES; class ++) {
         struct kgc__bin *bin = &c->bins[class];
-        unsigned first = first_limit(class);
-        if (bin->limit <= first || (c->stirred >> (class - 1) & 1) != 0)
+        unsigned first = first_limit(class), kept = is_large(class) ? 0 : first;
+        if (c->stirred[class])
             continue;
-        if (bin->count > first)
-            give_back(c, class, bin->count - first);
-        c->grown -= (bin->limit - first) * kgc__class_size(class);
-        set_limit(c, class, first);
+        if (bin->count > kept)
+            give_back(c, class, bin->count - kept);
+        if (bin->limit > first) {
+            c->grown -= is_large(class) ? 0 : (bin->limit - first) * kgc__class_size(class);
+            set_limit(c, class, first);
+        }
     }
-    c->stirred = 0;
+    memset(c->stirred, 0, sizeof c->stirred);
+    trim_large_limit(c);
 }
 
 enum { AGE = 256 }; /* transfers */
 
 static void note_transfer(struct kgc__cache *c, unsigned class)
 {
-    c->stirred |= (uint64_t)1 << (class - 1);
+    c->stirred[class] = true;
     if (++c->transfers % AGE == 0)
         age(c);
 }
 
-static bool has_room_for_large(const struct kgc__cache *c, size_t size)
+/* Does a thread free what others allocate?  Its bins stay small, so that the
+   blocks are back with the others while they are in their processors' caches. */
+static bool passes_on(const struct kgc__cache *c, unsigned class)
 {
-    return c->large + size <= atomic_load(&atomic_load(&c->kind->explicit)->cache_limit) * 2;
+    const struct kgc__bin *bin = &c->bins[class];
+    bool holds_others = bin->taken - bin->count > SIZE_MAX / 2; /* below 0 */
+    return c->kind->rooted && class <= KGC__FAST_CLASSES && holds_others &&
+           bin->limit >= 4 * first_limit(class);
 }
 
 void kgc__cache_put(struct kgc__cache *c, unsigned class, void *p)
 {
     struct kgc__bin *bin = &c->bins[class];
     size_t size = kgc__class_size(class);
-    bool large = class > KGC__FAST_CLASSES;
-    bool fits = (!large || has_room_for_large(c, size)) && (bin->count < bin->limit || grow(c, class));
+    bool large = is_large(class);
+    bool fits = (!large || has_room_for_large(c, size)) &&
+                (bin->count < bin->limit || (!passes_on(c, class) && grow(c, class)));
     if (!fits && bin->limit > 1 && !large) {
         unsigned half = bin->limit / 2u;
         if (c->kind->rooted) {
@@ -243,6 +320,7 @@ static void *take_one(struct kgc__cache *c, unsigned class)
 {
     size_t size = kgc__class_size(class);
     int direct = (int)(MALLOCX_ARENA(c->arena) | MALLOCX_TCACHE_NONE);
+    c->tcache_used = true;
     void *p = kgc__je_take(c->kind, size, class <= KGC__FAST_CLASSES && keeps(c, class) ? c->flags : direct);
     if (p != NULL) {
         kgc__mark(p, size, class);
@@ -254,11 +332,9 @@ static void *take_one(struct kgc__cache *c, unsigned class)
 void *kgc__cache_take(struct kgc__cache *c, unsigned class)
 {
     struct kgc__bin *bin = &c->bins[class];
-    void *p = kgc__bin_pop(bin);
-    if (p != NULL) {
-        c->large -= class > KGC__FAST_CLASSES ? kgc__class_size(class) : 0;
+    void *p = is_large(class) ? kgc__cache_pop_large(c, class) : kgc__bin_pop(bin);
+    if (p != NULL)
         return p;
-    }
     note_transfer(c, class);
     unsigned wanted =
         class <= KGC__FAST_CLASSES && (bin->limit != 0 || grow(c, class)) ? first_limit(class) / 2 : 1;
@@ -288,9 +364,8 @@ void kgc__cache_flush(struct kgc__cache *c)
     for (unsigned class = 1; class <= KGC__CLASSES; class ++)
         if (c->bins[class].count != 0)
             give_back(c, class, c->bins[class].count);
-    unsigned index = c->tcache - 1;
-    if (c->tcache != 0)
-        mallctl("tcache.flush", NULL, NULL, &index, sizeof index);
+    trim_large_limit(c);
+    flush_tcache(c);
 }
 
 void kgc__cache_drop_arrays(struct kgc__cache *c)

@@ -11,12 +11,13 @@
 #include <stddef.h>
 
 enum {
-    KGC__CLASSES = 64,      /* 1 to 64: 16 bytes to 2 MiB */
+    KGC__CLASSES = 80,      /* 1 to 80: 16 bytes to 32 MiB */
     KGC__FAST_CLASSES = 40, /* up to 32 KiB, which is what jemalloc's tcaches hold: opt.tcache_max */
     KGC__NO_CLASS = 255     /* larger blocks */
 };
-#define KGC__CLASSES_MAX (2 * KGC_MIB)
+#define KGC__CLASSES_MAX (32 * KGC_MIB)
 #define KGC__FAST_MAX    (32 * KGC_KIB)
+#define KGC__MIDDLE_MAX  (2 * KGC_MIB) /* larger ones are kept by threads for the rooted heap only */
 
 /* The class of the smallest block that holds `size` bytes, up to KGC__CLASSES_MAX.  0 is served as 1. */
 static inline unsigned kgc__class_of(size_t size)

@@ -38,12 +38,16 @@ struct kgc__cache {
     unsigned arena;        /* jemalloc's index */
     int flags;             /* for mallocx(): that arena, and the tcache */
     unsigned tcache;       /* jemalloc's index plus 1; 0: it had none left */
+    bool tcache_used;      /* since it was last flushed */
     unsigned transfers;    /* between bins and jemalloc */
-    uint64_t stirred;      /* a bit for each class: it had one lately */
     size_t grown;          /* bytes of blocks by which limits were raised */
     size_t large;          /* bytes of cached blocks above KGC__FAST_MAX */
+    size_t large_limit;    /* of these; its part of the kind's `large` */
     unsigned char *blocks; /* rooted kinds of one range: the byte of address 0 in arena/blocks.h; else NULL */
-    struct kgc__cache *next, **home; /* the kind's list; the place in the thread's table */
+    bool stirred[KGC__CLASSES + 1]; /* by class: it had a transfer lately */
+    struct kgc__cache *next;      /* the kind's list */
+    struct kgc__cache **home;     /* the place in the thread's table; NULL: its thread has ended */
+    struct kgc__cache *next_idle; /* the list of those */
 };
 
 /* Free blocks of a class between threads: see exchange.c.  Under the lock; the count may be read at any time. */
@@ -61,10 +65,13 @@ struct kgc__explicit {
     _Atomic size_t held, peak;       /* bytes that jemalloc gave us and has not back, now and at most */
     _Atomic size_t handed;           /* bytes that hooks had handed out when kgc__explicit_took() gave back */
     _Atomic size_t cache_limit;      /* bytes by which a thread's cache may grow: see cache.c */
+    _Atomic size_t large;            /* bytes of blocks above KGC__FAST_MAX that all caches may hold now */
     _Atomic size_t slack;            /* free bytes that may wait to be given back: see kgc__explicit_gave() */
     _Atomic int decay;               /* kgc_decay */
     _Atomic long decay_ms;
-    struct kgc__cache *caches;                            /* of all threads */
+    struct kgc__cache *caches; /* of all threads, and idle ones */
+    struct kgc__cache *idle;   /* left by threads that have ended; of the rooted heap only */
+    unsigned idle_count;
     struct kgc__exchange exchange[KGC__FAST_CLASSES + 1]; /* by class; of the rooted heap only */
 };
 
@@ -153,6 +160,9 @@ static inline struct kgc__cache *kgc__cache_of(const kgc_kind *kind)
 /* The same, made if needed; NULL with kgc_last_error() set when there is no
    memory for it or the thread is ending: then things go without. */
 struct kgc__cache *kgc__cache_make(struct kgc__explicit *x);
+/* The same for a block that is freed, which needs no cache; none is made for a
+   thread that may have ended already. */
+struct kgc__cache *kgc__cache_to_free(struct kgc__explicit *x);
 /* A block of a class for the caller: from the cache, else several from
    jemalloc.  NULL when the arena has none. */
 void *kgc__cache_take(struct kgc__cache *c, unsigned class);
@@ -163,6 +173,10 @@ void kgc__cache_put(struct kgc__cache *c, unsigned class, void *p);
 void kgc__cache_flush(struct kgc__cache *c);
 /* Leaves to other threads what they may use.  Caller holds the lock. */
 void kgc__cache_bequeath(struct kgc__cache *c);
+/* Keeps few bytes, of the smaller classes; leaves or gives back the rest.  Caller holds the lock. */
+void kgc__cache_shrink(struct kgc__cache *c);
+/* Gives back what the caches of ended threads hold. */
+void kgc__caches_flush_idle(struct kgc__explicit *x);
 /* Room for so many blocks, a power of two from 8 to 2,048; NULL: no memory.  Caller holds the lock. */
 void **kgc__array_take(unsigned slots);
 
@@ -204,6 +218,25 @@ static inline bool kgc__bin_push(struct kgc__bin *bin, void *p, unsigned limit)
         return false;
     bin->blocks[n] = p;
     __atomic_store_n(&bin->count, (uint16_t)(n + 1), __ATOMIC_RELAXED);
+    return true;
+}
+
+/* The same for a class above KGC__FAST_CLASSES, whose blocks are weighed. */
+static inline void *kgc__cache_pop_large(struct kgc__cache *c, unsigned class)
+{
+    void *p = kgc__bin_pop(&c->bins[class]);
+    if (p != NULL)
+        c->large -= kgc__class_size(class);
+    return p;
+}
+
+static inline bool kgc__cache_push_large(struct kgc__cache *c, unsigned class, void *p)
+{
+    size_t size = kgc__class_size(class);
+    if (c->large_limit - c->large < size || !kgc__bin_push(&c->bins[class], p, c->bins[class].limit))
+        return false;
+    c->large += size;
+    c->stirred[class] = true;
     return true;
 }
 

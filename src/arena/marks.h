@@ -7,8 +7,8 @@
  * live in a page have the same class, so the byte of a live block's first
  * page is right; bytes of free pages may be stale.
  *
- * In scanned kinds every page that a block touches has the byte, and the
- * collector scans just those.  There, free blocks are cleared, so that what
+ * In scanned kinds every page that a block touches has the byte (blocks above
+ * the classes: see below), and the collector scans just those.  There, free blocks are cleared, so that what
  * is scanned without living holds nothing; the bytes go when a large block is
  * freed (see kgc__unmark()) or a hook gives the pages back (extent/space.c).
  * Bytes are written before a block is known to anybody, and never when pages
@@ -27,8 +27,49 @@
  * others, have their class in the first page's byte only.  The k-th after it
  * has KGC__MARK_LATER + floor(log2(k)), so that the first is found in few
  * steps (scanned kinds only).
+ *
+ * Blocks above the classes have KGC__NO_CLASS in the first page's byte; the
+ * bytes of their other pages mean nothing.  Where such a block ends is in a
+ * record for each 32 MiB of the range, in which at most one of them begins;
+ * the records of what it reaches into say where it began.  So a GiB is not a
+ * matter of 256 KiB of bytes.
  */
-enum { KGC__MARK_SHIFT = 12, KGC__MARK_LATER = 128, KGC__MARK_LATER_FROM = 16 * 1024 };
+enum { KGC__MARK_LATER = 128, KGC__MARK_LATER_FROM = 16 * 1024 };
+
+/* The pages [first, end), by number, of the block above the classes that begins
+   here; and the record of the one that has begun before and reaches into this.
+   Valid while the first page's byte is KGC__NO_CLASS. */
+struct kgc__long {
+    _Atomic uint32_t first, end, begun;
+};
+enum { KGC__LONG_SHIFT = 25 - KGC__MARK_SHIFT };
+
+/* They lie behind the marks and their groups. */
+static inline size_t kgc__longs_offset(size_t range_size)
+{
+    size_t units = range_size >> KGC__MARK_SHIFT;
+    return kgc__round_up(units + (units >> KGC__GROUP_SHIFT) + 1, sizeof(uint64_t));
+}
+
+static inline struct kgc__long *kgc__longs(const kgc_kind *kind, const unsigned char *marks)
+{
+    return (struct kgc__long *)(uintptr_t)(marks + kgc__longs_offset(kind->space.range.size));
+}
+
+/* Does a page belong to the block that such a record tells of? */
+static inline bool kgc__long_has(const struct kgc__long *l, const unsigned char *marks, size_t unit)
+{
+    size_t first = atomic_load_explicit(&l->first, memory_order_relaxed);
+    return unit >= first && unit < atomic_load_explicit(&l->end, memory_order_relaxed) &&
+           __atomic_load_n(&marks[first], __ATOMIC_ACQUIRE) == KGC__NO_CLASS;
+}
+
+/* The page behind the last of those that a collection reads for the byte of one. */
+static inline size_t kgc__mark_end(const kgc_kind *kind, const unsigned char *marks, size_t unit)
+{
+    const struct kgc__long *l = &kgc__longs(kind, marks)[unit >> KGC__LONG_SHIFT];
+    return kgc__long_has(l, marks, unit) ? atomic_load_explicit(&l->end, memory_order_relaxed) : unit + 1;
+}
 
 /* The kind, a member for tiers and ratios, whose range p lies in; NULL:
    nobody's, or a kind of the caller's hooks. */

@@ -158,6 +158,7 @@ int kgc_kind_purge(kgc_kind *kind)
     struct kgc__cache *c = kgc__cache_of(kind);
     if (c != NULL)
         kgc__cache_flush(c);
+    kgc__caches_flush_idle(x);
     kgc__exchange_flush(x);
     kgc__explicit_purge(x);
     return 0;
@@ -168,13 +169,15 @@ static void clear_pages(kgc_kind *kind)
 {
     struct kgc__range *range = &kind->space.range;
     unsigned char *marks = atomic_load(&kind->space.marks);
-    size_t end = range->size >> KGC__MARK_SHIFT;
+    size_t end = range->size >> KGC__MARK_SHIFT, next;
     for (size_t i = end - (kgc__range_taken(range, KGC__HIGH) >> KGC__MARK_SHIFT); marks != NULL && i < end;
-         i++)
+         i = next) {
+        next = kgc__mark_end(kind, marks, i);
         if (marks[i] != 0) {
-            memset(range->base + (i << KGC__MARK_SHIFT), 0, (size_t)1 << KGC__MARK_SHIFT);
-            __atomic_store_n(&marks[i], 0, __ATOMIC_RELAXED);
+            memset(range->base + (i << KGC__MARK_SHIFT), 0, (next - i) << KGC__MARK_SHIFT);
+            memset(marks + i, 0, next - i);
         }
+    }
     for (unsigned i = 0; i < kind->members; i++)
         clear_pages(kind->member[i]);
 }

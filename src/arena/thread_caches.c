@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Which cache a thread has of which kind: made at first use, gone at the
- * thread's end.
+ * thread's end, or left to the next thread.
  *
  * A thread finds its cache by the kind's slot in a table of its own.  The
  * table is made at first use and goes, with all that it leads to, in each
@@ -24,7 +24,8 @@ static struct kgc__cache *no_caches[KGC__SLOTS];
 __thread struct kgc__cache **kgc__caches KGC__INITIAL_EXEC = no_caches;
 __thread struct kgc__cache *kgc__direct_cache KGC__INITIAL_EXEC;
 kgc_kind *kgc__direct_kind;
-static __thread unsigned rounds KGC__INITIAL_EXEC; /* of destructors that were seen */
+static __thread unsigned rounds KGC__INITIAL_EXEC;   /* of destructors that were seen */
+static __thread size_t slots_used KGC__INITIAL_EXEC; /* of the thread's table: no cache is at or above */
 
 bool kgc__caches_alone;
 
@@ -50,7 +51,9 @@ static void unlink_cache(struct kgc__explicit *x, struct kgc__cache *c)
     while (*at != c)
         at = &(*at)->next;
     *at = c->next;
-    __atomic_store_n(c->home, NULL, __ATOMIC_RELAXED);
+    atomic_fetch_sub(&x->large, c->large_limit);
+    if (c->home != NULL)
+        __atomic_store_n(c->home, NULL, __ATOMIC_RELAXED);
     kgc__cache_drop_arrays(c);
     c->next = spare;
     spare = c;
@@ -65,6 +68,8 @@ static void destroy_tcache(const struct kgc__cache *c)
 
 void kgc__caches_forget(struct kgc__explicit *x)
 {
+    x->idle = NULL;
+    x->idle_count = 0;
     while (x->caches != NULL) {
         destroy_tcache(x->caches);
         unlink_cache(x, x->caches);
@@ -90,9 +95,45 @@ void kgc__caches_abandon(struct kgc__explicit *x)
         next = c->next;
         if (c == own)
             continue;
+        if (c->home == NULL)
+            kgc__cache_bequeath(c);
         settle(x, c);
         unlink_cache(x, c);
     }
+    if (x->idle == NULL)
+        return; /* nothing is written: the child would get a copy of the page */
+    x->idle = NULL;
+    x->idle_count = 0;
+}
+
+enum { MOST_IDLE = 16 }; /* caches of a kind without a thread */
+
+/*
+ * The cache of a thread that ends waits for the next thread: then neither
+ * calls jemalloc, and the new thread's blocks lie as far from those of others
+ * as the old one's did.  Blocks of several threads, mixed, would have their
+ * bytes (arena/blocks.h) in the same cache lines, which costs all of them
+ * three times as much.  False: there are enough of them.
+ */
+static bool park(struct kgc__explicit *x, struct kgc__cache *c)
+{
+    if (!x->kind->rooted || x->idle_count == MOST_IDLE)
+        return false;
+    kgc__cache_shrink(c);
+    __atomic_store_n(c->home, NULL, __ATOMIC_RELAXED);
+    c->home = NULL;
+    c->next_idle = x->idle;
+    x->idle = c;
+    x->idle_count++;
+    return true;
+}
+
+void kgc__caches_flush_idle(struct kgc__explicit *x)
+{
+    kgc__explicit_lock();
+    for (struct kgc__cache *c = x->idle; c != NULL; c = c->next_idle)
+        kgc__cache_flush(c);
+    kgc__explicit_unlock();
 }
 
 /* The end of a thread, or one round of it. */
@@ -103,17 +144,20 @@ static void in_destructors(void *value)
     kgc__direct_cache = NULL;
     rounds++;
     kgc__explicit_lock();
-    for (size_t slot = 0; slot < KGC__SLOTS; slot++) {
+    for (size_t slot = 0; slot < slots_used; slot++) {
         struct kgc__cache *c = table[slot];
         if (c == NULL)
             continue;
         struct kgc__explicit *x = atomic_load(&c->kind->explicit);
+        if (park(x, c))
+            continue;
         kgc__cache_bequeath(c);
         kgc__cache_flush(c);
         settle(x, c);
         destroy_tcache(c);
         unlink_cache(x, c);
     }
+    slots_used = 0;
     bool keep = spare_table_count < SPARE_TABLES;
     if (keep) {
         *link_of(table) = (void **)spare_tables;
@@ -170,8 +214,15 @@ static bool make_table(void)
     return kgc__caches != no_caches;
 }
 
-static struct kgc__cache *make_cache(struct kgc__explicit *x)
+/* A cache that belongs to no thread yet, with what an ended one left in it or new. */
+static struct kgc__cache *find_cache(struct kgc__explicit *x)
 {
+    struct kgc__cache *idle = x->idle;
+    if (idle != NULL) {
+        x->idle = idle->next_idle;
+        x->idle_count--;
+        return idle;
+    }
     unsigned arena, tcache;
     size_t size = sizeof tcache;
     if (!kgc__explicit_arena(x, &arena))
@@ -195,9 +246,19 @@ static struct kgc__cache *make_cache(struct kgc__explicit *x)
     unsigned char *blocks = atomic_load(&x->kind->blocks);
     if (blocks != NULL && x->kind->rooted)
         c->blocks = blocks - ((uintptr_t)x->kind->space.range.base >> KGC__BLOCK_SHIFT);
-    c->home = &kgc__caches[x->kind->slot];
     c->next = x->caches;
     x->caches = c;
+    return c;
+}
+
+static struct kgc__cache *make_cache(struct kgc__explicit *x)
+{
+    struct kgc__cache *c = find_cache(x);
+    if (c == NULL)
+        return NULL;
+    c->home = &kgc__caches[x->kind->slot];
+    if (slots_used <= x->kind->slot)
+        slots_used = x->kind->slot + (size_t)1;
     __atomic_store_n(c->home, c, __ATOMIC_RELAXED);
     if (x->kind == kgc__direct_kind)
         kgc__direct_cache = c;
@@ -218,4 +279,22 @@ struct kgc__cache *kgc__cache_make(struct kgc__explicit *x)
     c = make_cache(x);
     kgc__explicit_unlock();
     return c;
+}
+
+/*
+ * glibc frees the thread-local storage of threads that have ended in whatever
+ * detached thread ends next, behind that one's last destructor.  What is made
+ * for a thread then is never cleaned up: our cache is lost, and jemalloc's
+ * lists lead into a stack that will be unmapped.  So a thread that only frees
+ * gets a cache late, and one that has had destructors no other.  (jemalloc's
+ * own free() waits for 128 in the same way.)
+ */
+enum { FREES_WITHOUT = 100 };
+
+struct kgc__cache *kgc__cache_to_free(struct kgc__explicit *x)
+{
+    static __thread unsigned frees KGC__INITIAL_EXEC;
+    if (kgc__caches == no_caches && (rounds != 0 || frees++ < FREES_WITHOUT))
+        return NULL;
+    return kgc__cache_make(x);
 }

@@ -10,6 +10,7 @@
  * away before they are closed, and closing waits for the collection.
  */
 #include "collect/scan.h"
+#include "arena/marks.h"
 #include "base/size.h"
 #include "collect/allocate_in.h"
 #include "collect/roots.h"
@@ -54,7 +55,7 @@ static void visit_kind(kgc_kind *kind, void *arg)
     while ((i = next_marked(marks, i, end)) < end) {
         size_t first = i;
         while (i < end && is_marked(marks, i))
-            i++;
+            i = kgc__mark_end(kind, marks, i);
         visit->push(s->range.base + (first << UNIT_SHIFT), s->range.base + (i << UNIT_SHIFT), visit->arg);
     }
 }

@@ -23,6 +23,17 @@ bool kgc__space_limits_dirty(const struct kgc__space *s)
     return b != NULL && s->range.granule == kgc__page_size() && (b->discard != NULL || b->take_back != NULL);
 }
 
+/* 0 or an errno value. */
+static int make_ready(struct kgc__space *s, enum kgc__side side, const struct kgc__span *span)
+{
+    int error = side == KGC__HIGH && s->before_use != NULL ? s->before_use(s, span) : 0;
+    if (error == 0)
+        error = s->backing->provide(s, span->start, span->size);
+    if (error == 0)
+        kgc__range_mark_ready(&s->range, side, span);
+    return error;
+}
+
 static void *alloc(extent_hooks_t *hooks, void *wish, size_t size, size_t align, bool *zero, bool *commit,
                    unsigned arena)
 {
@@ -37,13 +48,9 @@ static void *alloc(extent_hooks_t *hooks, void *wish, size_t size, size_t align,
         align = s->range.granule;
     void *p = kgc__range_take(&s->range, side, size, align < page ? page : align);
     struct kgc__span span;
-    if (p != NULL && kgc__range_unready(&s->range, side, p, size, &span)) {
-        if (s->backing->provide(s, span.start, span.size) == 0) {
-            kgc__range_mark_ready(&s->range, side, &span);
-        } else {
-            kgc__range_untake(&s->range, side, p, size);
-            p = NULL;
-        }
+    if (p != NULL && kgc__range_unready(&s->range, side, p, size, &span) && make_ready(s, side, &span) != 0) {
+        kgc__range_untake(&s->range, side, p, size);
+        p = NULL;
     }
     if (p == NULL) {
         atomic_fetch_add(&s->refusals, 1);
@@ -84,15 +91,23 @@ bool kgc__space_forget(struct kgc__space *s, void *p, size_t size)
     return s->backing->take_back == NULL && !give_back(s, p, size, s->backing->discard);
 }
 
-enum { MARK_SHIFT = 12 };
-
 /* Nothing lives in [p, p + size) any more. */
 static void clear_marks(struct kgc__space *s, const void *p, size_t size)
 {
     unsigned char *marks = atomic_load_explicit(&s->marks, memory_order_acquire);
     if (marks == NULL || !s->clear_marks)
         return;
-    memset(marks + ((size_t)((const char *)p - s->range.base) >> MARK_SHIFT), 0, size >> MARK_SHIFT);
+    size_t i = (size_t)((const char *)p - s->range.base) >> KGC__MARK_SHIFT, end = i + (size >> KGC__MARK_SHIFT);
+    for (size_t next; i < end; i = next) {
+        unsigned char *group = kgc__mark_group(s, marks, i);
+        next = ((i >> KGC__GROUP_SHIFT) + 1) << KGC__GROUP_SHIFT;
+        if (__atomic_load_n(group, __ATOMIC_RELAXED) == 0)
+            continue;
+        bool whole = next <= end && i % (1 << KGC__GROUP_SHIFT) == 0;
+        memset(marks + i, 0, (next < end ? next : end) - i);
+        if (whole)
+            __atomic_store_n(group, 0, __ATOMIC_RELAXED);
+    }
 }
 
 static bool dalloc(extent_hooks_t *hooks, void *p, size_t size, bool committed, unsigned arena)
@@ -218,7 +233,7 @@ void kgc__space_drop_marks(struct kgc__space *space)
 {
     unsigned char *marks = atomic_exchange(&space->marks, NULL);
     if (marks != NULL)
-        kgc__os_release(marks, space->range.size >> MARK_SHIFT);
+        kgc__os_release(marks, space->marks_size);
 }
 
 void kgc__space_close(struct kgc__space *space)

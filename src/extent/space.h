@@ -42,6 +42,9 @@ struct kgc__backing {
     bool hides; /* what was taken back cannot even be read: not done where a collector may read at any time */
 };
 
+/* Marks are a byte for each 4 KiB, in groups of 2 MiB. */
+enum { KGC__MARK_SHIFT = 12, KGC__GROUP_SHIFT = 9 };
+
 struct kgc__space {
     extent_hooks_t hooks; /* must be first */
     struct kgc__range range;
@@ -49,14 +52,24 @@ struct kgc__space {
     void *owner; /* whom the address map names; NULL: nobody */
     /* A byte for each 4 KiB of the range, which belongs to the layer of
        explicit memory; NULL: none yet.  Where `clear_marks` is set, hooks
-       clear those of pages that they are told to give back. */
+       clear those of pages that they are told to give back, and a byte for each
+       group follows: 0 where no mark is set.  Then comes what else that layer keeps. */
     _Atomic(unsigned char *) marks;
+    size_t marks_size; /* of all that */
     bool clear_marks;
+    /* Before memory of arenas becomes usable: sees to what that layer keeps
+       about it.  0 or an errno value; idempotent.  NULL: nothing is kept. */
+    int (*before_use)(struct kgc__space *, const struct kgc__span *);
     struct kgc__file file;     /* of the file backing */
     _Atomic size_t bytes[2];   /* handed out, by enum kgc__side */
     _Atomic size_t purged;     /* given back so far, in total */
     _Atomic unsigned refusals; /* requests that could not be served */
 };
+
+static inline unsigned char *kgc__mark_group(const struct kgc__space *s, unsigned char *marks, size_t mark)
+{
+    return marks + (s->range.size >> KGC__MARK_SHIFT) + (mark >> KGC__GROUP_SHIFT);
+}
 
 extern const extent_hooks_t kgc__standard_hooks;
 

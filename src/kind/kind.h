@@ -73,6 +73,7 @@ struct kgc_kind {
     bool scanned;        /* a member's: its parent's */
     bool rooted;         /* the rooted heap's own: see arena/blocks.h.  A member's: its parent's */
     unsigned arenas_max; /* most jemalloc arenas, 1 to 64; see kgc_kind_options */
+    bool arenas_asked;   /* somebody wanted just as many */
     kgc_decay decay;     /* how the arenas that are made start; then the arena layer's affair */
     long decay_ms;
 
@@ -182,6 +183,9 @@ int kgc__kind_options_check(const kgc_kind_options *options, const char *functio
 size_t kgc__kind_limit(const kgc_kind *kind);
 /* Sets the most arenas of a kind and its members; 0: what is sensible. */
 void kgc__kind_set_arenas(kgc_kind *kind, unsigned wanted);
+/* More of them, unless somebody wanted a number: threads that share an arena
+   are in each other's way in this kind.  Before it has explicit memory. */
+void kgc__kind_add_arenas(kgc_kind *kind);
 
 /* Only the calling thread is left: the registry's lock is free. */
 void kgc__registry_after_fork_in_child(void);

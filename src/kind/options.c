@@ -60,7 +60,17 @@ void kgc__kind_set_arenas(kgc_kind *kind, unsigned wanted)
         most = 1;
     else if (processors < most)
         most = processors;
+    kind->arenas_asked = wanted != 0;
     kind->arenas_max = most;
     for (unsigned i = 0; i < kind->members; i++)
         kind->member[i]->arenas_max = most;
+}
+
+void kgc__kind_add_arenas(kgc_kind *kind)
+{
+    if (kind->arenas_asked || kind->arenas_max == 1)
+        return;
+    /* Threads that run share one by chance, so twice as many as can run. */
+    unsigned most = 2 * kgc__os_processors();
+    kgc__kind_set_arenas(kind, most < KGC__ARENAS_MOST ? most : KGC__ARENAS_MOST);
 }

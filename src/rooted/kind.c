@@ -62,6 +62,7 @@ static int find_or_open(const char *spec, kgc_kind **out)
         kgc_kind_close(*out);
         return error;
     }
+    kgc__kind_add_arenas(*out);
     atomic_fetch_add(&(*out)->pins, 1);
     return 0;
 }

@@ -86,14 +86,26 @@ static inline void *take_fast(size_t size)
 }
 
 /* The same for a block that somebody must see. */
-static inline void *take_seen(size_t size, bool zero)
+static inline void *take_seen(size_t size)
 {
     void *p = take_from(atomic_load_explicit(&kgc__rooted.seen_end, memory_order_relaxed), size);
     if (kgc__unlikely(p == NULL))
         return NULL;
-    if (zero)
-        memset(p, 0, size);
     tail.born(p, size, kgc__tail_of(p, kgc__class_size(kgc__class_of(size + kgc__rooted.extra))));
+    return p;
+}
+
+/* The same for a block of the larger classes, where nobody must see it. */
+static inline void *take_large(size_t size)
+{
+    struct kgc__cache *c = kgc__direct_cache;
+    if (atomic_load_explicit(&kgc__rooted.plain_end, memory_order_relaxed) == 0 || c == NULL ||
+        size <= KGC__FAST_MAX || size > KGC__CLASSES_MAX - MOST_EXTRA)
+        return NULL;
+    unsigned class = kgc__class_of(size + kgc__rooted.extra);
+    char *p = kgc__cache_pop_large(c, class);
+    if (p != NULL)
+        c->blocks[(uintptr_t)p >> KGC__BLOCK_SHIFT] = (unsigned char)class;
     return p;
 }
 
@@ -112,9 +124,11 @@ static void *hand_out(void *p, size_t size)
 
 static __attribute__((noinline)) void *take_slowly(size_t size, size_t alignment, bool zero)
 {
-    void *seen = tail.born != NULL && alignment <= ALIGNMENT ? take_seen(size, zero) : NULL;
-    if (seen != NULL)
-        return seen;
+    void *p = NULL;
+    if (alignment <= ALIGNMENT)
+        p = tail.born != NULL ? take_seen(size) : take_large(size);
+    if (p != NULL)
+        return zero ? memset(p, 0, size) : p;
     if (size > PTRDIFF_MAX)
         return too_large("kgc_malloc", size);
     kgc_kind *kind = kgc__rooted_kind();
@@ -171,9 +185,34 @@ static void release(void *p)
     kgc__explicit_release(kgc__kind_root(kgc__ranged_kind_of(p)), p);
 }
 
+/* The number of p's unit in the range; one beyond all units when it is not aligned. */
+static inline size_t unit_of(const void *p)
+{
+    uintptr_t offset = (uintptr_t)p - kgc__rooted.base;
+    return offset >> KGC__BLOCK_SHIFT | offset << (64 - KGC__BLOCK_SHIFT);
+}
+
+static inline bool is_unit(size_t unit)
+{
+    return unit < atomic_load_explicit(&kgc__rooted.units, memory_order_relaxed);
+}
+
+/* Puts a block of the larger classes back; no collector reads it. */
+static inline bool put_large(void *p)
+{
+    const struct kgc__rooted *r = &kgc__rooted;
+    size_t unit = unit_of(p);
+    struct kgc__cache *c = kgc__direct_cache;
+    unsigned class = is_unit(unit) && c != NULL ? r->bytes[unit] : 0;
+    if (class <= KGC__FAST_CLASSES || class > KGC__CLASSES || !kgc__cache_push_large(c, class, p))
+        return false;
+    r->bytes[unit] = 0;
+    return true;
+}
+
 static __attribute__((noinline)) void free_slowly(void *p)
 {
-    if (p == NULL)
+    if (p == NULL || (!atomic_load_explicit(&kgc__collector_in_use, memory_order_relaxed) && put_large(p)))
         return;
     if (kgc__unlikely(kgc__block_byte(p) == 0)) {
         if (release_stranger == NULL || kgc__rooted_owns(p) || !release_stranger(p))
@@ -211,18 +250,6 @@ static __attribute__((noinline)) void free_read(void *p, size_t unit)
 {
     if (!put_fast(p, unit, true))
         free_slowly(p);
-}
-
-/* The number of p's unit in the range; one beyond all units when it is not aligned. */
-static inline size_t unit_of(const void *p)
-{
-    uintptr_t offset = (uintptr_t)p - kgc__rooted.base;
-    return offset >> KGC__BLOCK_SHIFT | offset << (64 - KGC__BLOCK_SHIFT);
-}
-
-static inline bool is_unit(size_t unit)
-{
-    return unit < atomic_load_explicit(&kgc__rooted.units, memory_order_relaxed);
 }
 
 void kgc_free(void *p)

@@ -13,6 +13,8 @@ static size_t cached_blocks(struct kgc__explicit *x)
     for (const struct kgc__cache *c = x->caches; c != NULL; c = c->next)
         for (unsigned class = 1; class <= KGC__CLASSES; class ++)
             sum += __atomic_load_n(&c->bins[class].count, __ATOMIC_RELAXED);
+    for (unsigned class = 1; class <= KGC__FAST_CLASSES; class ++)
+        sum += x->exchange[class].count;
     kgc__explicit_unlock();
     return sum;
 }
