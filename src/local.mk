@@ -47,7 +47,7 @@ src_libinternal_la_SOURCES = \
 	src/leak/object.h src/leak/object.c src/leak/rule.h src/leak/rule.c src/leak/sites.h src/leak/sites.c \
 	src/leak/depot.h src/leak/depot.c src/leak/capture.h src/leak/capture.c src/leak/births.h src/leak/births.c \
 	src/report/leaks.h src/report/leaks.c \
-	src/preload/exit.c src/preload/load.h src/preload/load.c
+	src/preload/exit.c src/preload/load.h src/preload/load.c src/preload/operators.c
 src_libinternal_la_CPPFLAGS = $(AM_CPPFLAGS) -DKGC_BINDIR='"$(bindir)"'
 src_libinternal_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden
 src_libinternal_la_LIBADD = $(GC_LIBS) $(JEMALLOC_LIBS)

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * C++'s operators new and delete.  libstdc++'s would call our malloc(), but
- * libjemalloc, which comes with us, has its own that do not; it stands before
- * libstdc++ where that is not loaded by the program itself.  Names are those
- * of the C++ ABI.
+ * C++'s operators new and delete.  libstdc++'s would call our malloc(); but a
+ * program may be linked to another allocator, whose operators would not, and
+ * a call is saved.  Names are those of the C++ ABI.
  */
 #include "dropin/dropin.h"
 #include <dlfcn.h>

@@ -5,7 +5,7 @@ command_tests = \
 	tests/real/kinds.test tests/real/leaks.test tests/real/leaks-lsan.test
 real_tests = \
 	tests/real/guile.test tests/real/ecl.test tests/real/w3m.test \
-	tests/real/memory-limit.test tests/real/killed.test tests/real/memkind.test
+	tests/real/memory-limit.test tests/real/killed.test tests/real/memkind.test tests/real/cxx-library.test
 # Programs that exist, with malloc replaced.
 malloc_real_tests = \
 	tests/real/malloc-python.test tests/real/malloc-git.test tests/real/malloc-tools.test \
