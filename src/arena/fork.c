@@ -14,6 +14,13 @@
 #include <stdbool.h>
 #include <sys/single_threaded.h>
 
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+/* ThreadSanitizer registers handlers before it can watch the function that is
+   called for it.  There jemalloc's handlers are called as glibc has it. */
+#if !defined __SANITIZE_THREAD__ && !__has_feature(thread_sanitizer)
+
 typedef void (*handler_fn)(void);
 
 static struct {
@@ -60,3 +67,5 @@ __attribute__((visibility("default"))) int __register_atfork(handler_fn first, h
     jemalloc.in_child = third;
     return KGC__NEXT(__register_atfork)(before, in_parent, in_child, library);
 }
+
+#endif
