@@ -60,7 +60,8 @@ EXTRA_src_libkindgc_la_DEPENDENCIES = src/kindgc.map
 
 src_kindgc_SOURCES = \
 	src/cli/cli.h src/cli/main.c src/cli/run.c src/cli/settings.c src/cli/program.c src/cli/elf.c \
-	src/cli/kinds.c src/cli/json.h src/cli/json.c src/cli/report.c src/cli/leaks.c src/cli/suppressions.h src/cli/suppressions.c \
+	src/cli/kinds.c src/cli/json.h src/cli/json.c src/cli/report.c src/cli/leaks.c \
+	src/cli/leak_report.h src/cli/leak_report.c src/cli/leak_text.c src/cli/leak_json.c src/cli/suppressions.h src/cli/suppressions.c \
 	src/cli/symbols.h src/cli/symbols.c \
 	src/base/size.h src/base/size.c
 src_kindgc_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(DW_CFLAGS)
