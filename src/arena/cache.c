@@ -6,9 +6,10 @@
  *
  * An array starts small.  It doubles when it overflows, up to 1 MiB of blocks,
  * while the whole cache has grown by less than the kind's cache_limit (4 MiB
- * mostly; for the rooted heap both are 16 MiB): then a program that allocates and frees
- * in waves gets its blocks from here.  A class without transfers for a while shrinks again.  Blocks above 32
- * KiB, which tcaches do not hold, are weighed: see has_room_for_large().
+ * mostly; for the rooted heap both are 16 MiB): then a program that allocates
+ * and frees in waves gets its blocks from here.  A class without transfers for
+ * a while shrinks again.  Blocks above 32 KiB, which tcaches do not hold, are
+ * weighed: see has_room_for_large().
  */
 #include "arena/explicit.h"
 #include "arena/marks.h"

@@ -50,7 +50,8 @@ struct kgc__cache {
     struct kgc__cache *next_idle; /* the list of those */
 };
 
-/* Free blocks of a class between threads: see exchange.c.  Under the lock; the count may be read at any time. */
+/* Free blocks of a class between threads: see exchange.c.  Under the lock; the
+   count may be read at any time. */
 struct kgc__exchange {
     _Atomic unsigned count;
     void **blocks; /* NULL: none were here yet */

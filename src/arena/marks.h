@@ -8,9 +8,10 @@
  * page is right; bytes of free pages may be stale.
  *
  * In scanned kinds every page that a block touches has the byte (blocks above
- * the classes: see below), and the collector scans just those.  There, free blocks are cleared, so that what
- * is scanned without living holds nothing; the bytes go when a large block is
- * freed (see kgc__unmark()) or a hook gives the pages back (extent/space.c).
+ * the classes: see below), and the collector scans just those.  There, free
+ * blocks are cleared, so that what is scanned without living holds nothing; the
+ * bytes go when a large block is freed (see kgc__unmark()) or a hook gives the
+ * pages back (extent/space.c).
  * Bytes are written before a block is known to anybody, and never when pages
  * cannot be read; so a collection may read them at any time.
  */

@@ -84,7 +84,8 @@ void kgc__world_after_fork_in_child(void);
 /* What the layer above does in each collection.  Changes, and is called, with
    libgc's lock held.  NULL: nothing. */
 struct kgc__collection_steps {
-    void (*starting)(void); /* libgc asks for its first memory: it does not know yet how many threads will mark */
+    /* libgc asks for its first memory: it does not know yet how many threads will mark. */
+    void (*starting)(void);
     void (*began)(void);
     void (*marked)(void);           /* all that is alive is marked; threads are still suspended */
     void (*sweeping)(bool begins);  /* in between, only the thread that collects sweeps */
